@@ -1,0 +1,1 @@
+//! What the edges that speak HTTP share.

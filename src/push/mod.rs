@@ -1,0 +1,17 @@
+//! What is owed to whom over HTTP, and when: pure.
+//!
+//! A customer who subscribed is owed *deliveries*; each is *attempted* until it succeeded or is given up. Two retries that
+//! are never mixed up: the *transport retry* is another attempt at the same delivery, because the POST failed; a *resend*
+//! is a new delivery, because the POST worked and the customer has not fetched what it told of. Contract §3.
+
+mod delivery;
+mod schedule;
+mod signature;
+mod subscriber;
+mod subscription;
+
+pub use delivery::{Content, Delivery, Outcome};
+pub use schedule::{ResendSchedule, RetrySchedule};
+pub use signature::{Secret, sign};
+pub use subscriber::{Change, Look, Subscriber};
+pub use subscription::{Destinations, Refused, Subscription};

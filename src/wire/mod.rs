@@ -1,0 +1,1 @@
+//! What each contract looks like on its wire.
