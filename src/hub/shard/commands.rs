@@ -20,7 +20,8 @@ impl Shard {
         }
         let service = create.service.clone();
         let fresh = chat::Session::new();
-        let changes = match fresh.decide(Caller::Server, Command::Create(create), &self.settings.policy, now) {
+        let policy = self.settings.policy_of(&service);
+        let changes = match fresh.decide(Caller::Server, Command::Create(create), policy, now) {
             Ok(changes) => changes,
             Err(rejection) => return reply(Err(rejection.into())),
         };
@@ -53,7 +54,7 @@ impl Shard {
             let index = known.index;
             return self.after_pending(session, Then::Done(reply, index, participant));
         }
-        match room.chat.decide(caller, command, &settings.policy, now) {
+        match room.chat.decide(caller, command, settings.policy_of(&room.service), now) {
             Err(rejection) => self.after_pending(session, Then::refuse(reply, rejection)),
             Ok(changes) if changes.is_empty() => self.after_pending(session, Then::Done(reply, None, participant)),
             Ok(changes) => {
@@ -89,7 +90,7 @@ impl Shard {
         if let Some(participant) = present {
             return self.after_pending(session, Then::Joined(viewer, participant, bytes_max, reply));
         }
-        match room.chat.decide(Caller::Server, Command::Join(join), &settings.policy, now) {
+        match room.chat.decide(Caller::Server, Command::Join(join), settings.policy_of(&room.service), now) {
             Err(rejection) => {
                 let refuse = Then::Refuse(Box::new(move |refusal| reply(Err(refusal))), rejection.into());
                 self.after_pending(session, refuse);
@@ -113,7 +114,7 @@ impl Shard {
         }
         let settings = self.settings.clone();
         let Some(room) = self.room(session) else { return };
-        if let Ok(changes) = room.chat.decide(Caller::Server, command, &settings.policy, now)
+        if let Ok(changes) = room.chat.decide(Caller::Server, command, settings.policy_of(&room.service), now)
             && !changes.is_empty()
         {
             self.commit(session, Decision { changes, ..Decision::default() }, Vec::new(), now);
@@ -130,7 +131,7 @@ impl Shard {
         for change in &changes {
             room.chat.apply(change);
         }
-        room.chat.settle(&settings.policy, now.instant);
+        room.chat.settle(settings.policy_of(&room.service), now.instant);
         if !applied {
             pushes::fold(&mut room.push, &decided);
         }

@@ -35,9 +35,9 @@ const LOADING_QUEUE_MAX: usize = 1024;
 /// What configuration decides about every shard; a reload replaces it.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// About sessions.
-    pub policy: Policy,
-    /// `[chat.SERVICE] typing_preview` and the like, by service.
+    /// About sessions of services that are no longer configured.
+    pub policy: Arc<Policy>,
+    /// The services, by name.
     pub services: HashMap<String, Service>,
     /// `flex-push-resend-*`.
     pub resend: ResendSchedule,
@@ -52,8 +52,10 @@ pub struct Settings {
 }
 
 /// What is configured per service.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Service {
+    /// About its sessions.
+    pub policy: Arc<Policy>,
     /// `push_notification_to_active_client`.
     pub push_to_active_client: bool,
 }
@@ -412,12 +414,19 @@ impl Ask {
     }
 }
 
+impl Settings {
+    /// The policy of the sessions of `service`.
+    pub(super) fn policy_of(&self, service: &str) -> &Policy {
+        self.services.get(service).map_or(&self.policy, |service| &service.policy)
+    }
+}
+
 #[cfg(test)]
 impl Settings {
     /// The defaults, without push.
     pub fn for_tests() -> Self {
         Self {
-            policy: Policy::default(),
+            policy: Arc::default(),
             services: HashMap::new(),
             resend: ResendSchedule::default(),
             push_content: wire::push::PushContent::default(),

@@ -53,7 +53,8 @@ impl Shard {
             snapshot.remembered.extend(record.remembered);
         }
         snapshot.chat.restart_timers(self.started);
-        snapshot.chat.settle(&self.settings.policy, now.instant);
+        let policy = self.settings.policy_of(snapshot.chat.service());
+        snapshot.chat.settle(policy, now.instant);
         snapshot.presence.touched = snapshot.presence.touched.max(self.started);
         let mut room = Room::new(session, snapshot, stored.epoch, now.instant);
         let waits_for_viewer = room.push.as_ref().is_some_and(push::Subscriber::awaits_viewer);
@@ -102,8 +103,8 @@ impl Shard {
             return;
         }
         let Some(room) = self.room(session) else { return };
-        if room.chat.poll_timeout(&settings.policy).is_some_and(|at| at <= now.instant) {
-            let changes = room.chat.due(&settings.policy, now);
+        if room.chat.poll_timeout(settings.policy_of(&room.service)).is_some_and(|at| at <= now.instant) {
+            let changes = room.chat.due(settings.policy_of(&room.service), now);
             if !changes.is_empty() {
                 self.commit(session, Decision { changes, ..Decision::default() }, Vec::new(), now);
             }
@@ -116,7 +117,7 @@ impl Shard {
         if !room.customer_is_present() {
             return;
         }
-        match room.presence.expired(room.push.is_some(), room.vouched(), &settings.policy, now.instant) {
+        match room.presence.expired(room.push.is_some(), room.vouched(), settings.policy_of(&room.service), now.instant) {
             Verdict::Nothing => {}
             Verdict::GrantOnceMore => room.presence.grant(now.instant),
             Verdict::Remove => {
@@ -227,7 +228,7 @@ impl Room {
 
     /// When the session must be looked after, awake or asleep. `push` is when a push must be looked for again.
     fn deadline(&self, settings: &Settings, push: Option<Instant>) -> Option<Instant> {
-        let policy = &settings.policy;
+        let policy = settings.policy_of(&self.service);
         let customer = self
             .customer_is_present()
             .then(|| self.presence.next(self.push.is_some(), self.vouched(), policy))
@@ -245,7 +246,7 @@ impl Room {
 
     /// Closed, and no longer readable.
     fn expired(&self, settings: &Settings, now: Instant) -> bool {
-        let readable_until = self.chat.closed_at().map(|at| Instant(at.0) + settings.policy.closed_session_readable);
+        let readable_until = self.chat.closed_at().map(|at| Instant(at.0) + settings.policy_of(&self.service).closed_session_readable);
         readable_until.is_some_and(|until| until <= now) && self.may_sleep()
     }
 
