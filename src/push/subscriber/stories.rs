@@ -1,0 +1,1 @@
+//! Stories of one chat and its pushes.
