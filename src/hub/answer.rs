@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::chat::{Event, Rejection, State, UserData};
+use crate::chat::{Event, Participant, Rejection, State, UserData};
 use crate::clock::Wall;
 use crate::id::{ParticipantId, SessionId};
 use crate::store;
@@ -61,6 +61,8 @@ pub struct Page {
     pub events: Vec<Arc<Event>>,
     /// From where to ask next.
     pub next_position: u64,
+    /// For agents: the participants whose joining is among the events.
+    pub participants: Vec<Participant>,
     /// The session.
     pub view: View,
 }

@@ -21,7 +21,7 @@ pub(super) struct Sights<'a> {
 /// How events of one session look: what its encodings need beside the event.
 pub(super) trait Encode {
     /// The data message that the customer gets.
-    fn for_customer(&self, event: &Event) -> Bytes;
+    fn for_customer(&self, event: &Arc<Event>) -> Bytes;
     /// The `event` message that agents get.
     fn for_agent(&self, event: &Event) -> Bytes;
 }

@@ -41,6 +41,8 @@ pub(super) struct Room {
     /// Anything happened: the session stays awake for a while.
     pub(super) touched: Instant,
     pub(super) seats: Vec<Seat>,
+    /// The customer's CometD key, once an event was encoded for it.
+    pub(super) key: std::cell::OnceCell<Box<str>>,
     pub(super) durable: Durable,
     /// The last durable events, without a gap up to the end.
     tail: VecDeque<Arc<Event>>,
@@ -88,6 +90,7 @@ impl Room {
             presence: snapshot.presence,
             touched: now,
             seats: Vec::new(),
+            key: std::cell::OnceCell::new(),
             durable,
             tail: VecDeque::new(),
             tail_bytes: 0,

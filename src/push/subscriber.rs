@@ -234,6 +234,11 @@ impl Subscriber {
         self.owed.front()
     }
 
+    /// What the next delivery is numbered.
+    pub fn next_number(&self) -> u64 {
+        self.next_number
+    }
+
     /// There are events that nobody was told of, because a viewer was live when they came.
     pub fn awaits_viewer(&self) -> bool {
         !self.unretrieved.is_empty() && (!self.subscription.resend || self.round == Round::Idle)

@@ -3,6 +3,9 @@
 mod application;
 mod driver;
 pub mod long_poll;
+pub mod agents;
+pub mod customers;
+mod viewer;
 pub mod websocket;
 
 use std::net::IpAddr;

@@ -41,8 +41,10 @@ pub struct Settings {
     pub services: HashMap<String, Service>,
     /// `flex-push-resend-*`.
     pub resend: ResendSchedule,
-    /// What resend-type pushes tell: `flex-push-content`, `alias`.
-    pub push_content: wire::push::PushContent,
+    /// `flex-push-content`.
+    pub reveal: wire::push::Reveal,
+    /// `[server] alias`.
+    pub alias: String,
     /// `customhttp.message` of each destination that has one.
     pub push_messages: HashMap<String, String>,
     /// `[cometd] maxInterval`: how long agents are waited for after a restart.
@@ -429,7 +431,8 @@ impl Settings {
             policy: Arc::default(),
             services: HashMap::new(),
             resend: ResendSchedule::default(),
-            push_content: wire::push::PushContent::default(),
+            reveal: wire::push::Reveal::default(),
+            alias: "1".into(),
             push_messages: HashMap::new(),
             agents_return_within: Duration::from_secs(60),
             awake_for: Duration::from_secs(30),

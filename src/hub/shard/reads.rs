@@ -24,7 +24,7 @@ impl Shard {
         if from == 0 {
             let view = room.view(reader);
             let next_position = room.durable.next_index;
-            return reply(Ok(Page { events: Vec::new(), next_position, view }));
+            return reply(Ok(Page { events: Vec::new(), next_position, participants: Vec::new(), view }));
         }
         if acknowledge && reader == CUSTOMER {
             let next = room.durable.next_index;
@@ -108,7 +108,15 @@ impl Room {
             Some(after) if cut_by_size || cut_by_store => after,
             _ => self.durable.next_index,
         };
-        Page { events, next_position, view: self.view(reader) }
+        let participants = if reader == CUSTOMER { Vec::new() } else { self.who_joined(&events) };
+        Page { events, next_position, participants, view: self.view(reader) }
+    }
+}
+
+impl Room {
+    fn who_joined(&self, events: &[Arc<Event>]) -> Vec<chat::Participant> {
+        let joined = events.iter().filter(|event| event.kind == chat::EventKind::ParticipantJoined);
+        joined.filter_map(|event| self.chat.participant(event.from.participant).cloned()).collect()
     }
 }
 

@@ -3,6 +3,7 @@
 use super::*;
 use crate::hub::fan_out::{CUSTOMER, Sights, sees};
 use crate::hub::seat::{Offer, Pace, Seat, Told};
+use crate::wire::agent::answer::{self, Removed};
 
 impl Shard {
     /// Completions come in the order of the tickets, each once.
@@ -94,7 +95,7 @@ impl Shard {
 
     fn tell_list(&mut self, listing: &Listing) {
         let session = listing.summary.session;
-        let message = wire::agent::session_changed(&listing.summary);
+        let message = listing.summary.told();
         let told = Told { session, position: None, message };
         for watcher in &mut self.list {
             if !watcher.stale.is_empty() || watcher.viewer.tell(told.clone()) == Offer::Full {
@@ -158,12 +159,12 @@ impl Room {
 
     /// Gives up the seats that have been told their end.
     pub(super) fn drop_ended_seats(&mut self) {
-        let reason = if self.durable.closed { "closed" } else { "released" };
+        let reason = if self.durable.closed { Removed::Closed } else { Removed::Released };
         let session = self.id;
         self.seats.retain(|seat| {
             let ended = seat.until.is_some_and(|until| seat.next > until);
             if ended && seat.participant != CUSTOMER {
-                let message = wire::agent::removed(session, reason);
+                let message = answer::removed(session, reason);
                 // Without room the agent learns it from its own ParticipantLeft, which it has been told.
                 let _ = seat.viewer.tell(Told { session, position: None, message });
             }

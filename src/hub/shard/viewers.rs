@@ -147,7 +147,7 @@ impl Shard {
         while let Some(session) = self.list[place].stale.pop_first() {
             // A session that has gone to sleep meanwhile looks as it did when it was told last, or is closed and gone.
             let Some(Slot::Awake(room)) = self.rooms.get(&session) else { continue };
-            let message = wire::agent::session_changed(&room.summary());
+            let message = room.summary().told();
             if self.list[place].viewer.tell(Told { session, position: None, message }) == Offer::Full {
                 self.list[place].stale.insert(session);
                 return;
