@@ -179,15 +179,18 @@ impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotBuilt { options } => {
-                let (verb, these) = if options.len() == 1 {
-                    ("does", "this value")
-                } else {
-                    ("do", "these values")
-                };
-                write!(f, "with {these}, {} {verb} nothing yet", options.join(", "))
+                write!(
+                    f,
+                    "options that do nothing yet with their value: {}",
+                    options.join(", ")
+                )
             }
             Self::PushTypes { types } => {
-                write!(f, "[push] pushEnabled: {} do nothing yet", types.join(", "))
+                write!(
+                    f,
+                    "types in [push] pushEnabled that do nothing yet: {}",
+                    types.join(", ")
+                )
             }
             Self::Unsigned { destination } => write!(
                 f,

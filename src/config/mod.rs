@@ -22,6 +22,7 @@ mod suggest;
 mod tls;
 mod written;
 
+pub use build::hex;
 pub use error::{Invalid, Origin, Problem, Warning};
 pub use meant::{
     Agent, Cometd, Config, Destination, Endpoint, Limits, Listener, LoadLimits, Log, LogFormat,

@@ -178,7 +178,10 @@ fn a_disabled_type_has_no_destinations() {
         file("[push]\npushEnabled = \"comet, fcm\"\ncustomhttp.url = \"http://a\"").unwrap();
     assert!(loaded.config.push.destinations.is_empty());
     let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
-    assert_eq!(warnings, ["[push] pushEnabled: fcm do nothing yet"]);
+    assert_eq!(
+        warnings,
+        ["types in [push] pushEnabled that do nothing yet: fcm"]
+    );
 }
 
 #[test]
@@ -191,7 +194,7 @@ fn what_does_nothing_yet_is_told_once_it_is_set() {
     let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
     assert_eq!(
         warnings[0],
-        "with these values, [settings] session-password-enforce, [client-file-transfer] upload-max-files do nothing yet"
+        "options that do nothing yet with their value: [settings] session-password-enforce, [client-file-transfer] upload-max-files"
     );
     assert!(warnings[1].starts_with("pushes to customhttp are not signed;"));
 }
