@@ -329,6 +329,17 @@ impl Config {
     }
 }
 
+impl Role {
+    /// As configuration has it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::Supervisor => "supervisor",
+            Self::Bot => "bot",
+        }
+    }
+}
+
 impl Url {
     /// The address itself: for the poster only.
     pub fn expose(&self) -> &str {
