@@ -348,7 +348,7 @@ function showChat() {
   $('blank').hidden = Boolean(chat);
   $('open').hidden = !chat;
   $('desk').dataset.view = chat ? 'chat' : 'list';
-  for (const [id, item] of items) item.firstChild.toggleAttribute('aria-current', id === selected);
+  for (const [id, item] of items) item.firstChild.ariaCurrent = id === selected ? 'true' : null;
   $('log').setAttribute('aria-busy', 'true');
   $('log').replaceChildren(...(chat?.nodes ?? []));
   $('log').scrollTop = $('log').scrollHeight;
