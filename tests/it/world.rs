@@ -9,11 +9,10 @@ mod server;
 
 use std::future::Future;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::process::Command;
 
 pub use agent::{Agent, Refusal};
 pub use bayeux::{Bayeux, Door};
@@ -58,7 +57,7 @@ where
 pub async fn node(script: &str, arguments: &[&str]) -> String {
     let folder = tests().join("node");
     assert!(folder.join("node_modules").is_dir(), "tests/node is not installed: run tests/run, or `npm ci` there");
-    let mut command = Command::new("node");
+    let mut command = patiently("node");
     command.arg(folder.join(script)).args(arguments).current_dir(&folder);
     finished(script, command).await
 }
@@ -68,18 +67,30 @@ pub async fn python(script: &str, arguments: &[&str]) -> String {
     let folder = tests().join("python");
     let packages = target().join("python");
     assert!(packages.is_dir(), "the Python packages are not installed: run tests/run");
-    let mut command = Command::new("python3");
+    let mut command = patiently("python3");
     command.arg(folder.join(script)).args(arguments).env("PYTHONPATH", packages).env("PYTHONDONTWRITEBYTECODE", "1");
     finished(script, command).await
 }
 
+// A script that hangs is ended by the system, so that none outlives the tests.
+fn patiently(program: &str) -> Command {
+    let mut command = Command::new("timeout");
+    command.args(["--kill-after=5", "180", program]);
+    command
+}
+
 async fn finished(script: &str, mut command: Command) -> String {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    let output = within_time(Duration::from_secs(180), script, command.output()).await.unwrap();
+    command.stdin(Stdio::null());
+    let output = blocking(move || command.output().unwrap()).await;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let complained = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{script} failed: {}\n{said}\n{complained}", output.status);
     said
+}
+
+/// What waits for another process waits on a thread of its own.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.unwrap()
 }
 
 /// Where scripts leave what somebody may want to look at.

@@ -8,6 +8,8 @@ use serde_json::Value;
 
 use super::{Server, within};
 
+const CHAT: &str = "/genesys/2/chat/customer-support";
+
 /// An HTTP reply, read whole.
 #[derive(Debug)]
 pub struct Reply {
@@ -110,10 +112,15 @@ impl RestChat {
 
     /// A chat requested with these fields.
     pub async fn request(server: &Server, fields: &[(&str, &str)]) -> Self {
-        let (caller, base) = (Caller::new(), server.public("/genesys/2/chat/customer-support"));
-        let reply = caller.form(&base, fields).await.good();
-        let text = |name: &str| reply[name].as_str().unwrap_or_else(|| panic!("{name} in {reply}")).to_owned();
-        Self { id: text("chatId"), user: text("userId"), key: text("secureKey"), caller, base }
+        let reply = Caller::new().form(&server.public(CHAT), fields).await.good();
+        let text = |name: &str| reply[name].as_str().unwrap_or_else(|| panic!("{name} in {reply}"));
+        Self::of(server, text("chatId"), text("userId"), text("secureKey"))
+    }
+
+    /// A chat that somebody knows, or pretends to know.
+    pub fn of(server: &Server, id: &str, user: &str, key: &str) -> Self {
+        let (id, user, key) = (id.to_owned(), user.to_owned(), key.to_owned());
+        Self { caller: Caller::new(), id, user, key, base: server.public(CHAT) }
     }
 
     /// Calls an operation, with the chat's own credentials and further fields.

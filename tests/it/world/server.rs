@@ -1,15 +1,14 @@
 //! The real process: started on random ports with a data folder of its own, killed, stopped, started again.
 
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
 
-use super::within;
+use super::{blocking, eventually, within};
 
 /// Token of the agent *bob*, as configured in every world.
 pub const BOB: &str = "bob-token-of-the-tests";
@@ -52,7 +51,7 @@ impl Start {
         std::fs::write(folder.path().join("parlor.toml"), self.config + &agents()).unwrap();
         let any = "127.0.0.1:0".parse().unwrap();
         let mut server = Server {
-            child: None,
+            process: None,
             public: any,
             internal: any,
             folder,
@@ -80,7 +79,7 @@ fn sha256_hex(text: &str) -> String {
 
 /// A server process and its data folder. Dropping it kills the process and removes the folder.
 pub struct Server {
-    child: Option<Child>,
+    process: Option<Process>,
     /// Where customers are served.
     pub public: SocketAddr,
     /// Where agents are served.
@@ -103,13 +102,17 @@ impl Server {
 
     /// Starts the process again after [`kill9`](Self::kill9) or [`stop`](Self::stop), on the same ports and data.
     pub async fn start_again(&mut self) {
-        assert!(self.child.is_none(), "it still runs");
-        let mut child = self.command().stdout(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let line = within("the ready line", lines.next_line()).await.unwrap();
-        let Some(line) = line else { panic!("the server ended before it was ready:\n{}", self.log()) };
-        (self.public, self.internal) = ready(&line);
-        self.child = Some(child);
+        assert!(self.process.is_none(), "it still runs");
+        let mut process = Process(self.command().stdout(Stdio::piped()).spawn().unwrap());
+        let mut stdout = BufReader::new(process.0.stdout.take().unwrap());
+        let reading = blocking(move || {
+            let mut line = String::new();
+            stdout.read_line(&mut line).map(|_| line)
+        });
+        let line = within("the ready line", reading).await.unwrap();
+        assert!(!line.is_empty(), "the server ended before it was ready:\n{}", self.log());
+        (self.public, self.internal) = ready(line.trim_end());
+        self.process = Some(process);
     }
 
     /// The command that starts this server, for stories about starts that fail.
@@ -119,14 +122,14 @@ impl Server {
         command.arg("serve").arg("--config").arg(self.config_file()).arg("--data-dir").arg(self.data_dir());
         command.arg("--public").arg(self.public.to_string()).arg("--internal").arg(self.internal.to_string());
         command.args(&self.flags).envs(self.environment.iter().cloned());
-        command.stdin(Stdio::null()).stderr(log).kill_on_drop(true);
+        command.stdin(Stdio::null()).stderr(log);
         command
     }
 
     /// The process ends at once, in the middle of whatever it does.
     pub async fn kill9(&mut self) {
-        let mut child = self.child.take().unwrap();
-        child.kill().await.unwrap();
+        self.signal(Signal::KILL);
+        self.ended().await;
     }
 
     /// SIGTERM, and how the process ended.
@@ -137,14 +140,14 @@ impl Server {
 
     /// Any signal.
     pub fn signal(&self, signal: Signal) {
-        let id = self.child.as_ref().and_then(Child::id).unwrap();
+        let id = self.process.as_ref().unwrap().0.id();
         kill_process(Pid::from_raw(id.cast_signed()).unwrap(), signal).unwrap();
     }
 
     /// Waits for the end of the process, however it came about.
     pub async fn ended(&mut self) -> ExitStatus {
-        let mut child = self.child.take().unwrap();
-        within("the end of the process", child.wait()).await.unwrap()
+        let mut process = self.process.take().unwrap();
+        eventually("the end of the process", || std::future::ready(process.0.try_wait().unwrap())).await
     }
 
     /// An address on the public listener.
@@ -183,6 +186,17 @@ impl Server {
 
     fn path(&self, name: &str) -> PathBuf {
         Path::join(self.folder.path(), name)
+    }
+}
+
+// Nothing of a story outlives it.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both fail only where the process has ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
