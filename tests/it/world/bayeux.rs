@@ -130,6 +130,20 @@ impl Bayeux {
         self.request(json!({"channel": channel, "data": data})).await
     }
 
+    /// As [`publish`](Self::publish) on a WebSocket, or nothing when the connection ends before the answer.
+    pub async fn try_publish(&mut self, channel: &str, data: Value) -> Option<Value> {
+        let id = self.fresh_id();
+        let message = json!([{"id": id, "channel": channel, "clientId": self.client_id, "data": data}]);
+        let Wire::Socket(socket) = &mut self.wire else { return None };
+        socket.send(Message::text(message.to_string())).await.ok()?;
+        loop {
+            let batch = self.try_read_frame().await?;
+            if let Some(reply) = self.sort(batch).into_iter().find(|reply| reply["id"] == id.as_str()) {
+                return Some(reply);
+            }
+        }
+    }
+
     /// The next event, in the order of arrival; listens with a connect as long as there is none.
     pub async fn data(&mut self) -> Value {
         within("an event", async {
@@ -220,12 +234,16 @@ impl Bayeux {
     }
 
     async fn read_frame(&mut self) -> Vec<Value> {
-        let Wire::Socket(socket) = &mut self.wire else { return Vec::new() };
+        self.try_read_frame().await.unwrap_or_else(|| panic!("the WebSocket ended"))
+    }
+
+    async fn try_read_frame(&mut self) -> Option<Vec<Value>> {
+        let Wire::Socket(socket) = &mut self.wire else { return None };
         loop {
-            match within("a WebSocket frame", socket.next()).await {
-                Some(Ok(Message::Text(text))) => return serde_json::from_str(&text).unwrap(),
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                other => panic!("the WebSocket ended: {other:?}"),
+            match within("a WebSocket frame", socket.next()).await? {
+                Ok(Message::Text(text)) => return Some(serde_json::from_str(&text).unwrap()),
+                Ok(Message::Ping(_) | Message::Pong(_)) => {}
+                Ok(_) | Err(_) => return None,
             }
         }
     }
