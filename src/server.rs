@@ -1,1 +1,4 @@
 //! Assembly.
+
+pub mod listen;
+pub mod tls;
