@@ -1,1 +1,5 @@
 //! REST and the pages.
+
+pub mod admin;
+pub mod assets;
+pub mod error;

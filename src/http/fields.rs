@@ -30,7 +30,9 @@ pub enum Trouble {
     #[error("the body is not {0}")]
     Malformed(&'static str),
     /// A value is an object or an array.
-    #[error("a value is an object or an array; only userData may be an object, and its values are strings")]
+    #[error(
+        "a value is an object or an array; only userData may be an object, and its values are strings"
+    )]
     Nested,
     /// A character U+0000.
     #[error("the character U+0000 is not allowed")]
@@ -173,7 +175,10 @@ pub(super) mod tests {
              --b\r\nContent-Disposition: form-data; name=\"userData[k]\"\r\n\r\nv\r\n--b--\r\n";
         let ways = [
             (FORM, "message=h%C3%A9+llo&userData%5Bk%5D=v"),
-            ("Application/X-WWW-Form-Urlencoded; charset=\"UTF-8\"", "message=hé%20llo&userData[k]=v"),
+            (
+                "Application/X-WWW-Form-Urlencoded; charset=\"UTF-8\"",
+                "message=hé%20llo&userData[k]=v",
+            ),
             (JSON, r#"{"message":"hé llo","userData":{"k":"v"}}"#),
             (JSON, r#"{"message":"h\u00e9 llo","userData[k]":"v"}"#),
             ("multipart/form-data; boundary=b", multipart),
@@ -188,26 +193,49 @@ pub(super) mod tests {
 
     #[tokio::test]
     async fn other_media_types_are_refused_without_guessing() {
-        for declared in ["", "text/plain", "application/xml", "application/jsonp", "application/json; charset=latin1"] {
-            assert_eq!(parse(declared, "{}").await, Err(Trouble::MediaType), "{declared}");
+        for declared in [
+            "",
+            "text/plain",
+            "application/xml",
+            "application/jsonp",
+            "application/json; charset=latin1",
+        ] {
+            assert_eq!(
+                parse(declared, "{}").await,
+                Err(Trouble::MediaType),
+                "{declared}"
+            );
         }
         let none = Fields::parse(&HeaderMap::new(), Bytes::new(), 9).await;
         assert_eq!(none, Err(Trouble::MediaType));
-        assert_eq!(parse(JSON, "message=hello").await, Err(Trouble::Malformed("a JSON object")));
+        assert_eq!(
+            parse(JSON, "message=hello").await,
+            Err(Trouble::Malformed("a JSON object"))
+        );
     }
 
     #[tokio::test]
     async fn the_last_of_a_repeated_field_counts() {
-        let fields = parse(FORM, "message=1&message=2&userData[k]=3&userData[k]=4").await.unwrap();
-        assert_eq!((fields.get("message"), fields.user_data["k"].as_str()), (Some("2"), "4"));
-        let fields = parse(JSON, r#"{"message":"1","message":"2"}"#).await.unwrap();
+        let fields = parse(FORM, "message=1&message=2&userData[k]=3&userData[k]=4")
+            .await
+            .unwrap();
+        assert_eq!(
+            (fields.get("message"), fields.user_data["k"].as_str()),
+            (Some("2"), "4")
+        );
+        let fields = parse(JSON, r#"{"message":"1","message":"2"}"#)
+            .await
+            .unwrap();
         assert_eq!(fields.get("message"), Some("2"));
     }
 
     #[tokio::test]
     async fn nul_is_refused_and_other_control_characters_are_kept() {
         assert_eq!(parse(FORM, "message=a%00b").await, Err(Trouble::Nul));
-        assert_eq!(parse(JSON, r#"{"userData":{"k":"\u0000"}}"#).await, Err(Trouble::Nul));
+        assert_eq!(
+            parse(JSON, r#"{"userData":{"k":"\u0000"}}"#).await,
+            Err(Trouble::Nul)
+        );
         let fields = parse(FORM, "message=a%01%0D%0Ab").await.unwrap();
         assert_eq!(fields.get("message"), Some("a\u{1}\r\nb"));
     }
@@ -217,17 +245,27 @@ pub(super) mod tests {
         assert!(parse(FORM, &["a=1"; 9].join("&")).await.is_ok());
         let too_many = Err(Trouble::TooMany { max: 9 });
         assert_eq!(parse(FORM, &["a=1"; 10].join("&")).await, too_many);
-        assert_eq!(parse(JSON, r#"{"a":1,"b":2,"c":3,"userData":{"1":1,"2":2,"3":3,"4":4,"5":5,"6":6,"7":7}}"#).await, too_many);
+        assert_eq!(
+            parse(
+                JSON,
+                r#"{"a":1,"b":2,"c":3,"userData":{"1":1,"2":2,"3":3,"4":4,"5":5,"6":6,"7":7}}"#
+            )
+            .await,
+            too_many
+        );
     }
 
     #[tokio::test]
     async fn debug_output_shows_nothing_that_was_sent() {
-        let fields = parse(FORM, "message=secret&userData[pin]=1234").await.unwrap();
+        let fields = parse(FORM, "message=secret&userData[pin]=1234")
+            .await
+            .unwrap();
         assert_eq!(format!("{fields:?}"), "Fields { plain: 1, user_data: 1 }");
     }
 
     pub(in crate::http) async fn parse(declared: &str, body: &str) -> Result<Fields, Trouble> {
-        let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_str(declared).unwrap())]);
+        let headers =
+            HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_str(declared).unwrap())]);
         Fields::parse(&headers, Bytes::copy_from_slice(body.as_bytes()), 9).await
     }
 }

@@ -4,7 +4,10 @@ use super::fields::{Collector, Trouble};
 
 /// Reads the fields of a form; other readers of forms (the Bayeux `message=` parameter) use [`decoded`] on their own.
 pub(super) fn parse(body: &[u8], collector: &mut Collector) -> Result<(), Trouble> {
-    for pair in body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
+    for pair in body
+        .split(|byte| *byte == b'&')
+        .filter(|pair| !pair.is_empty())
+    {
         let (name, value) = match pair.iter().position(|byte| *byte == b'=') {
             Some(at) => (&pair[..at], &pair[at + 1..]),
             None => (pair, &[][..]),
@@ -65,7 +68,11 @@ mod tests {
             ("%%41", "%A"),
         ];
         for (encoded, expected) in cases {
-            assert_eq!(decoded(encoded.as_bytes(), true), expected.as_bytes(), "{encoded}");
+            assert_eq!(
+                decoded(encoded.as_bytes(), true),
+                expected.as_bytes(),
+                "{encoded}"
+            );
         }
         assert_eq!(decoded(b"a+b", false), b"a+b");
     }
@@ -81,6 +88,9 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_not_utf8_is_refused() {
-        assert_eq!(parse(FORM, "message=%FF").await, Err(Trouble::Malformed("UTF-8")));
+        assert_eq!(
+            parse(FORM, "message=%FF").await,
+            Err(Trouble::Malformed("UTF-8"))
+        );
     }
 }

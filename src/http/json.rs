@@ -157,9 +157,12 @@ mod tests {
 
     #[tokio::test]
     async fn scalars_become_strings() {
-        let fields = parse(JSON, r#"{"a":5,"b":-5,"c":1.5,"d":true,"e":null,"userData":{"k":7,"n":null}}"#)
-            .await
-            .unwrap();
+        let fields = parse(
+            JSON,
+            r#"{"a":5,"b":-5,"c":1.5,"d":true,"e":null,"userData":{"k":7,"n":null}}"#,
+        )
+        .await
+        .unwrap();
         assert_eq!(fields.get("a"), Some("5"));
         assert_eq!(fields.get("b"), Some("-5"));
         assert_eq!(fields.get("c"), Some("1.5"));
@@ -172,15 +175,43 @@ mod tests {
     #[tokio::test]
     async fn objects_and_arrays_are_refused() {
         let deep = format!("{{\"a\":{}", "[".repeat(100_000));
-        for body in [r#"{"a":{}}"#, r#"{"a":{"b":1}}"#, r#"{"a":[1]}"#, r#"{"userData":{"k":{}}}"#, r#"{"userData":{"k":[]}}"#, &deep] {
-            assert_eq!(parse(JSON, body).await, Err(Trouble::Nested), "{:.20}", body);
+        for body in [
+            r#"{"a":{}}"#,
+            r#"{"a":{"b":1}}"#,
+            r#"{"a":[1]}"#,
+            r#"{"userData":{"k":{}}}"#,
+            r#"{"userData":{"k":[]}}"#,
+            &deep,
+        ] {
+            assert_eq!(
+                parse(JSON, body).await,
+                Err(Trouble::Nested),
+                "{:.20}",
+                body
+            );
         }
     }
 
     #[tokio::test]
     async fn what_is_no_object_is_refused() {
-        for body in ["", "null", "[]", "42", "\"x\"", "{", "{}x", "{\"a\":1,}", r#"{"userData":"k"}"#, "{\"a\":\"\u{1}\"}", r#"{"a":"\ud800"}"#] {
-            assert_eq!(parse(JSON, body).await, Err(Trouble::Malformed("a JSON object")), "{body}");
+        for body in [
+            "",
+            "null",
+            "[]",
+            "42",
+            "\"x\"",
+            "{",
+            "{}x",
+            "{\"a\":1,}",
+            r#"{"userData":"k"}"#,
+            "{\"a\":\"\u{1}\"}",
+            r#"{"a":"\ud800"}"#,
+        ] {
+            assert_eq!(
+                parse(JSON, body).await,
+                Err(Trouble::Malformed("a JSON object")),
+                "{body}"
+            );
         }
         assert!(parse(JSON, " {} ").await.is_ok());
     }

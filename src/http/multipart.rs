@@ -9,7 +9,11 @@ use super::fields::{Collector, Trouble};
 const KIND: &str = "multipart/form-data";
 
 /// Reads the fields of a multipart body that is here as a whole, and so is bounded already.
-pub(super) async fn parse(declared: &str, body: Bytes, collector: &mut Collector) -> Result<(), Trouble> {
+pub(super) async fn parse(
+    declared: &str,
+    body: Bytes,
+    collector: &mut Collector,
+) -> Result<(), Trouble> {
     let boundary = parse_boundary(declared).map_err(|_| Trouble::Malformed(KIND))?;
     let whole = stream::iter([Ok::<_, std::io::Error>(body)]);
     let mut parts = Multipart::new(whole, boundary);
@@ -34,7 +38,9 @@ mod tests {
     #[tokio::test]
     async fn parts_are_fields() {
         let body = part("nickname", "John") + &part("userData[k]", "a\r\nb") + "--X--\r\n";
-        let fields = parse("multipart/form-data; boundary=X", &body).await.unwrap();
+        let fields = parse("multipart/form-data; boundary=X", &body)
+            .await
+            .unwrap();
         assert_eq!(fields.get("nickname"), Some("John"));
         assert_eq!(fields.user_data["k"], "a\r\nb");
     }

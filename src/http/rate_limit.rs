@@ -94,7 +94,9 @@ impl RateLimits {
         if rates.exempts(address) {
             return Ok(());
         }
-        let taken = self.addresses.take(network(address), rates.per_address, now);
+        let taken = self
+            .addresses
+            .take(network(address), rates.per_address, now);
         self.judge(taken, "per-address")
     }
 
@@ -221,7 +223,13 @@ mod tests {
         let rates = rates(1, 0);
         assert_eq!(passed(&limits, &rates, ALICE, 0, 100), 2);
         let refused = limits.address(&rates, ip(ALICE), at(0)).unwrap_err();
-        assert_eq!(refused, TooOften { option: "per-address", retry_after: 1 });
+        assert_eq!(
+            refused,
+            TooOften {
+                option: "per-address",
+                retry_after: 1
+            }
+        );
         assert_eq!(passed(&limits, &rates, ALICE, 1000, 1), 1);
         assert_eq!(limits.refused(), 99);
     }
@@ -233,15 +241,26 @@ mod tests {
         assert_eq!(passed(&limits, &rates, ALICE, 0, 9), 2);
         assert_eq!(passed(&limits, &rates, "192.0.2.2", 0, 9), 2);
         assert_eq!(passed(&limits, &rates, "2001:db8::1", 0, 9), 2);
-        assert_eq!(passed(&limits, &rates, "2001:db8::2", 0, 9), 0, "the same customer");
-        assert_eq!(passed(&limits, &rates, "::ffff:192.0.2.1", 0, 9), 0, "Alice again");
+        assert_eq!(
+            passed(&limits, &rates, "2001:db8::2", 0, 9),
+            0,
+            "the same customer"
+        );
+        assert_eq!(
+            passed(&limits, &rates, "::ffff:192.0.2.1", 0, 9),
+            0,
+            "Alice again"
+        );
     }
 
     #[test]
     fn zero_is_no_limit_and_the_exempt_are_exempt() {
         let limits = RateLimits::default();
         assert_eq!(passed(&limits, &rates(0, 0), ALICE, 0, 1000), 1000);
-        assert_eq!(passed(&limits, &Rates::default(), "127.1.2.3", 0, 1000), 1000);
+        assert_eq!(
+            passed(&limits, &Rates::default(), "127.1.2.3", 0, 1000),
+            1000
+        );
         assert_eq!(passed(&limits, &Rates::default(), "::1", 0, 1000), 1000);
         assert_eq!(passed(&limits, &Rates::default(), ALICE, 0, 1000), 100);
     }
@@ -258,7 +277,10 @@ mod tests {
     fn who_is_not_heard_of_any_more_is_forgotten() {
         let limits = RateLimits::default();
         for caller in 0..100 {
-            assert_eq!(passed(&limits, &rates(1, 0), &format!("192.0.2.{caller}"), 0, 1), 1);
+            assert_eq!(
+                passed(&limits, &rates(1, 0), &format!("192.0.2.{caller}"), 0, 1),
+                1
+            );
         }
         passed(&limits, &rates(1, 0), ALICE, 4000, 1);
         let generations = limits.addresses.0.lock().unwrap();
@@ -271,7 +293,11 @@ mod tests {
     }
 
     fn rates(per_address: u32, per_chat: u32) -> Rates {
-        Rates { per_address, per_chat, exempt: Vec::new() }
+        Rates {
+            per_address,
+            per_chat,
+            exempt: Vec::new(),
+        }
     }
 
     fn at(millis: u64) -> Instant {

@@ -314,3 +314,6 @@ fn is_clean(end: hyper::Result<()>) -> bool {
 async fn reached(stage: &mut watch::Receiver<Stage>, wanted: Stage) {
     let _ = stage.wait_for(|stage| *stage >= wanted).await;
 }
+
+#[cfg(test)]
+mod tests;
