@@ -1,4 +1,7 @@
 //! Assembly.
 
 pub mod listen;
+pub mod route;
+pub mod router;
+pub mod socket;
 pub mod tls;

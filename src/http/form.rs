@@ -23,7 +23,7 @@ fn text(encoded: &[u8]) -> Result<String, Trouble> {
 
 /// Replaces `%41` by what it stands for, and `+` by a space where `plus` says so. A `%` that begins no escape stands for
 /// itself, as in browsers.
-pub(super) fn decoded(encoded: &[u8], plus: bool) -> Vec<u8> {
+pub fn decoded(encoded: &[u8], plus: bool) -> Vec<u8> {
     let mut text = Vec::with_capacity(encoded.len());
     let mut rest = encoded;
     while let [first, after @ ..] = rest {

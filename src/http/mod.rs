@@ -7,7 +7,7 @@ pub mod caller;
 pub mod connection;
 pub mod cookies;
 pub mod fields;
-mod form;
+pub mod form;
 pub mod internal_hosts;
 mod json;
 mod multipart;
