@@ -10,7 +10,7 @@ use super::seat::{Viewer, ViewerId};
 use super::shard::{Ask, Input};
 use crate::chat::{Caller, Command, Create, Join};
 use crate::clock::Wall;
-use crate::health::State;
+use crate::health::{Health, State};
 use crate::id::{ParticipantId, SessionId};
 use crate::push::Subscription;
 use crate::store;
@@ -28,7 +28,7 @@ pub struct Routes {
     /// Where sleeping sessions are looked up for lists.
     pub store: store::Shared,
     /// Whether new sessions are taken.
-    pub state: Arc<State>,
+    pub health: Arc<Health>,
     /// Random bits for identifiers.
     pub random: Box<dyn Fn() -> u64 + Send + Sync>,
 }
@@ -41,7 +41,7 @@ impl Hub {
 
     /// Begins a chat at `at`; the customer is participant 1. A viewer is told every event, from the first on.
     pub fn create(&self, at: Wall, create: Create, subscription: Option<Subscription>, viewer: Option<Arc<dyn Viewer>>, reply: Reply<Done>) {
-        if self.routes.state.is_draining() {
+        if self.routes.health.state() == State::Draining {
             return reply(Err(Refusal::Draining));
         }
         if let Err(error) = self.writable() {
