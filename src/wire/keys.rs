@@ -9,6 +9,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use subtle::{Choice, ConstantTimeEq as _};
 
+use crate::clock::Wall;
 use crate::id::{ParticipantId, SessionId, UserId};
 
 const CUSTOMER: ParticipantId = ParticipantId(1);
@@ -32,6 +33,7 @@ enum Door {
     Cometd = 2,
     User = 3,
     Service = 4,
+    None = 4,
 }
 
 impl Keys {
@@ -56,7 +58,7 @@ impl Keys {
     /// The customer's key at the REST door: 32 lower-case hexadecimal digits.
     pub fn rest(&self, session: SessionId) -> String {
         let mac = self.mac(Door::Rest, session, CUSTOMER, &[]);
-        mac[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+        hexadecimal(&mac[..16])
     }
 
     /// The customer's key at the CometD door: base64 of the chat's id, a code over it, and the service's name where that
@@ -68,6 +70,13 @@ impl Keys {
             .unwrap_or_default();
         let mac = self.mac(Door::Cometd, session, CUSTOMER, service);
         STANDARD.encode([&session.to_bytes(), &mac[..], service].concat())
+    }
+
+    /// What looks like a CometD key and opens nothing: callers of a chat that never was expect one.
+    pub fn opens_nothing(&self, random: u64) -> String {
+        let session = SessionId::new(Wall(random >> 18), random);
+        let mac = self.mac(Door::None, session, CUSTOMER, &[]);
+        STANDARD.encode([&session.to_bytes(), &mac[..]].concat())
     }
 
     /// The `userId` of a participant.
@@ -142,6 +151,17 @@ impl std::fmt::Debug for Keys {
     }
 }
 
+fn hexadecimal(bytes: &[u8]) -> String {
+    const DIGITS: [char; 16] = [
+        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
+    ];
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|digit| DIGITS[usize::from(digit)])
+        .collect()
+}
+
 /// The bytes of a CometD key; none where it cannot be one.
 fn decoded(key: &str) -> Vec<u8> {
     let bytes = STANDARD.decode(key).unwrap_or_default();
@@ -162,7 +182,6 @@ fn session_of(bytes: &[u8]) -> Option<SessionId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Wall;
 
     fn keys() -> Keys {
         Keys::new([7; 32])
@@ -245,6 +264,14 @@ mod tests {
         assert_eq!(keys().open_cometd(&rest), None);
         assert_eq!(keys().open(&rest, None), None);
         assert_eq!(keys().open(&rest, Some(session)), Some(session));
+    }
+
+    #[test]
+    fn a_key_for_nothing_opens_nothing() {
+        let key = keys().opens_nothing(0xFFFF_FFFF_FFFF_FFFF);
+        assert_eq!(key.len(), keys().cometd(chat(1), None).len());
+        assert_eq!(keys().open_cometd(&key), None);
+        assert_ne!(key, keys().opens_nothing(1));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! [`Request`] is what was asked; [`answer`] makes the complete Bayeux messages that come back.
 
 pub mod answer;
+mod reading;
 mod request;
 
 pub use request::{Asked, ErrorCode, Malformed, Operation, Request};

@@ -249,23 +249,25 @@ impl RequestChat {
 ///
 /// # Errors
 ///
-/// 161 nobody is named, 102 or 103 half a name is missing, 364 the e-mail address is none, 400 something is too long.
+/// 161 nobody is named, 102 or 103 half a name is missing, or these are too long; 364 the e-mail address is none; 400 the
+/// subject is too long.
 pub fn request_chat(
     service: &str,
     fields: RequestChat,
     policy: &Policy,
 ) -> Result<Create, FieldError> {
     let nickname = nickname(&fields)?;
-    let names = [&fields.nickname, &fields.first_name, &fields.last_name];
-    for name in names.into_iter().flatten() {
-        at_most(name, "nickname", policy.nickname_chars_max)?;
+    let given = |text: &Option<String>| text.clone().unwrap_or_default();
+    let names = [
+        (102, given(&fields.first_name)),
+        (103, given(&fields.last_name)),
+        (161, nickname.clone()),
+    ];
+    for (code, name) in names {
+        at_most(code, &name, "nickname", policy.nickname_chars_max)?;
     }
-    at_most(&nickname, "nickname", policy.nickname_chars_max)?;
-    at_most(
-        fields.subject.as_deref().unwrap_or_default(),
-        "subject",
-        policy.subject_chars_max,
-    )?;
+    let subject = given(&fields.subject);
+    at_most(400, &subject, "subject", policy.subject_chars_max)?;
     if !fields.email_address.as_deref().is_none_or(is_email) {
         return Err(FieldError::new(
             364,
@@ -310,11 +312,12 @@ fn nickname(fields: &RequestChat) -> Result<String, FieldError> {
     }
 }
 
-fn at_most(text: &str, option: &str, max: usize) -> Result<(), FieldError> {
+fn at_most(code: u16, text: &str, option: &str, max: usize) -> Result<(), FieldError> {
     match text.chars().count() > max {
-        true => Err(FieldError::malformed(format!(
-            "limit reached: [limits] {option} = {max}"
-        ))),
+        true => Err(FieldError::new(
+            code,
+            format!("limit reached: [limits] {option} = {max}"),
+        )),
         false => Ok(()),
     }
 }

@@ -1,4 +1,6 @@
 use super::*;
+use crate::chat::{AfterAction, LeaveReason};
+use crate::id::ParticipantId;
 use crate::wire::testing::chat;
 
 fn parse(json: &str) -> Result<Operation, Malformed> {

@@ -179,7 +179,10 @@ fn the_gateway_adds_user_data() {
 fn names_and_subjects_have_their_limits() {
     let long = "é".repeat(257);
     let error = begin(&format!(r#"{{"nickname":"{long}"}}"#)).unwrap_err();
+    assert_eq!(error.code, 161);
     assert_eq!(error.advice, "limit reached: [limits] nickname = 256");
+    let json = format!(r#"{{"firstName":"{long}","lastName":"Rossi"}}"#);
+    assert_eq!(begin(&json).unwrap_err().code, 102);
     let subject = "x".repeat(1001);
     let json = format!(r#"{{"nickname":"Ana","subject":"{subject}"}}"#);
     assert_eq!(begin(&json).unwrap_err().code, 400);
