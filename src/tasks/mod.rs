@@ -1,1 +1,3 @@
 //! What is done without being asked.
+
+pub mod push;
