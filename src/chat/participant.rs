@@ -1,6 +1,6 @@
 //! Who is, or was, in a session.
 
-use super::{LeaveReason, UserData, Visibility};
+use super::{Author, LeaveReason, UserData, Visibility};
 use crate::id::ParticipantId;
 
 /// The role of a participant: seed *Description of Chat Protocol Elements*.
@@ -94,5 +94,25 @@ impl Participant {
             && matches!(self.user_type, UserType::Agent | UserType::Supervisor)
             && self.style == Style::Person
             && self.visibility == Visibility::All
+    }
+
+    /// Whether it is a person on the agents' side who is not merely monitoring: keeps a chat open under
+    /// `close-if-no-agents`. Monitoring is silent, so it must not change what becomes of the chat.
+    pub fn attends(&self) -> bool {
+        self.is_present()
+            && matches!(self.user_type, UserType::Agent | UserType::Supervisor)
+            && self.style == Style::Person
+            && self.visibility != Visibility::Vip
+    }
+
+    /// The `from` of its events, as it is named now.
+    pub fn author(&self) -> Author {
+        let bot = self.style == Style::Bot;
+        Author {
+            participant: self.id,
+            nickname: self.nickname.clone(),
+            user_type: if bot { UserType::Agent } else { self.user_type },
+            bot,
+        }
     }
 }

@@ -45,6 +45,8 @@ pub struct Policy {
     pub user_data_bytes_max: usize,
     /// `[limits] nickname`, characters.
     pub nickname_chars_max: usize,
+    /// `[limits] subject`, characters.
+    pub subject_chars_max: usize,
 }
 
 /// Which notices count as activity: `async-idle-notices`, `include-notices`.
@@ -91,6 +93,7 @@ impl Default for Policy {
             user_data_keys_max: 64,
             user_data_bytes_max: 16_384,
             nickname_chars_max: 256,
+            subject_chars_max: 1000,
         }
     }
 }
