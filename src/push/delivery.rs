@@ -1,6 +1,6 @@
 //! One push that is owed.
 
-use crate::clock::{Instant, Wall};
+use crate::clock::{Instant, Now, Wall};
 
 /// One push that is owed, until its outcome is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,8 +15,10 @@ pub struct Delivery {
     pub content: Content,
     /// Attempts that failed so far.
     pub failed: u32,
-    /// Not to be attempted before.
+    /// Not to be attempted before, unless its destination recovers.
     pub not_before: Instant,
+    /// Not to be attempted before even then: the receiver's own `Retry-After`.
+    pub retry_after: Option<Instant>,
 }
 
 /// What the body of a push tells. The body is made from this and the stored event when it is sent, and is the same for
@@ -48,14 +50,47 @@ pub enum Content {
 pub enum Outcome {
     /// A 2xx.
     Delivered,
-    /// Failed; another attempt at this moment (already jittered, `Retry-After` honoured).
+    /// Failed; another attempt at this moment.
     Retry {
-        /// When.
+        /// When (already jittered, `Retry-After` honoured).
         not_before: Instant,
+        /// What `Retry-After` asked for, if anything.
+        retry_after: Option<Instant>,
     },
     /// Given up: kept as a dead letter.
     Dead {
         /// In words: `HTTP 404`, `connection refused`, `schedule spent`.
         reason: String,
     },
+}
+
+impl Delivery {
+    /// A delivery that becomes owed now, and may be attempted at once.
+    pub fn new(number: u64, content: Content, now: Now) -> Self {
+        Self {
+            number,
+            owed_at: now.instant,
+            owed_wall: now.wall,
+            content,
+            failed: 0,
+            not_before: now.instant,
+            retry_after: None,
+        }
+    }
+
+    /// When it may be attempted; `recovered`: its destination has answered again since the last failure.
+    pub fn ready_at(&self, recovered: bool) -> Instant {
+        if recovered {
+            self.retry_after.unwrap_or_default()
+        } else {
+            self.not_before
+        }
+    }
+
+    /// Another attempt is to be made at `not_before`.
+    pub(super) fn postpone(&mut self, not_before: Instant, retry_after: Option<Instant>) {
+        self.failed = self.failed.saturating_add(1);
+        self.not_before = not_before;
+        self.retry_after = retry_after;
+    }
 }

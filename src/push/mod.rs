@@ -5,13 +5,17 @@
 //! is a new delivery, because the POST worked and the customer has not fetched what it told of. Contract §3.
 
 mod delivery;
+mod destination;
 mod schedule;
 mod signature;
 mod subscriber;
 mod subscription;
+mod verdict;
 
 pub use delivery::{Content, Delivery, Outcome};
-pub use schedule::{ResendSchedule, RetrySchedule};
-pub use signature::{Secret, sign};
-pub use subscriber::{Change, Look, Subscriber};
+pub use destination::Destination;
+pub use schedule::{BadSchedule, Failed, ResendSchedule, RetrySchedule};
+pub use signature::{BadSecret, Secret, sign};
+pub use subscriber::{Change, Look, Removal, Round, Subscriber, SubscriberParts};
 pub use subscription::{Destinations, Refused, Subscription};
+pub use verdict::{Answer, Verdict, classify, retry_after};
