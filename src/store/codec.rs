@@ -1,1 +1,0 @@
-//! Domain types to bytes and back.

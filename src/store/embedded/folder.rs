@@ -1,0 +1,239 @@
+//! The data folder: its lock, its format, its secret; opening the engine in it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU8;
+use std::sync::{Arc, Mutex};
+
+use super::commit::Committer;
+use super::disk::Disk;
+use super::engine::{Engine, Held};
+use super::hot::Hot;
+use super::index::{Index, Position};
+use super::keeper::Keeper;
+use super::queue::Queue;
+use super::replay::{Broken, Damage, Replayed, replay};
+use super::segments::{FOLDER, Segments, Sizes};
+use super::stats::{Stats, add};
+use crate::id::SessionId;
+
+/// Why the data folder cannot be used. The process ends with 74.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it.
+    #[error(
+        "the data folder {0} is used by another process; stop that one, or give this one another folder with --data-dir"
+    )]
+    Locked(PathBuf),
+    /// It cannot be read or written.
+    #[error("the data folder {path} cannot be used: {error}; check who owns it and its mode")]
+    Unreadable {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// A file in it is not what it should be.
+    #[error("{file} in the data folder is damaged: {what}; restore it from a backup")]
+    Corrupt {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A newer version wrote it.
+    #[error("the data folder has format {version}, this version knows up to {FORMAT}; use the newer version")]
+    TooNew {
+        /// The format's number.
+        version: u32,
+    },
+    /// Something failed while it was opened.
+    #[error("the store could not be opened: {0}")]
+    Io(io::Error),
+}
+
+/// A file of this name asks for a new index at the next start.
+pub const REBUILD: &str = "index.rebuild";
+/// The number of the folder's layout.
+pub const FORMAT: u32 = 1;
+const FORMAT_FILE: &str = "FORMAT";
+const SECRET_FILE: &str = "secret";
+
+/// Opens the engine on a disk. `random`: what the secret of a new folder is made of.
+pub fn open(
+    disk: Arc<dyn Disk>,
+    path: &Path,
+    sizes: Sizes,
+    inline: bool,
+    random: &dyn Fn() -> io::Result<[u8; 32]>,
+) -> Result<Engine, OpenError> {
+    let unreadable = |error| OpenError::Unreadable {
+        path: path.to_owned(),
+        error,
+    };
+    let lock = disk.lock().map_err(unreadable)?;
+    let lock = Held(lock.ok_or_else(|| OpenError::Locked(path.to_owned()))?);
+    check_format(&*disk)?;
+    let secret = secret(&*disk, random)?;
+    let segments = Segments::open(disk.clone(), sizes).map_err(unreadable)?;
+    let hot = Hot::default();
+    let (index, from) = index(&disk, &segments)?;
+    let whole = from.is_none();
+    let from = from.unwrap_or_else(beginning);
+    let replayed = replay(&segments, &hot, &index, from, whole).map_err(broken)?;
+    if segments.is_short() {
+        segments.prepare(false).map_err(OpenError::Io)?;
+    }
+    let stats = Arc::new(Stats::default());
+    report(&replayed, whole, &stats);
+    let engine = Engine {
+        awake_at_start: awake(&index, &replayed)?,
+        segments,
+        hot,
+        index,
+        queue: Queue::default(),
+        stats,
+        inline,
+        keeper: Mutex::new(Keeper::new(from)),
+        head: Mutex::new(replayed.head),
+        committer: Mutex::new(Committer::new(replayed.segment, replayed.head)),
+        condition: AtomicU8::default(),
+        secret,
+        lock,
+        disk,
+    };
+    if whole && !engine.checkpoint() {
+        return Err(OpenError::Io(io::Error::other(
+            "the index could not be written",
+        )));
+    }
+    let _ = engine.disk.remove(REBUILD);
+    Ok(engine)
+}
+
+fn beginning() -> Position {
+    Position {
+        sequence: 1,
+        ..Position::default()
+    }
+}
+
+/// The index and up to where it knows the log; `None`: it has to be made from the log.
+fn index(
+    disk: &Arc<dyn Disk>,
+    segments: &Segments,
+) -> Result<(Index, Option<Position>), OpenError> {
+    let failed = |error| broken(Broken::Index(error));
+    let asked = disk.open(REBUILD).is_ok();
+    if !asked && let Some(index) = Index::open(disk).map_err(failed)? {
+        if let Ok(Some(position)) = index.position() {
+            check_position(position, segments)?;
+            return Ok((index, Some(position)));
+        }
+    }
+    Ok((Index::create(disk).map_err(failed)?, None))
+}
+
+fn check_position(position: Position, segments: &Segments) -> Result<(), OpenError> {
+    if position.segment == 0 || segments.exists(position.segment) {
+        return Ok(());
+    }
+    Err(OpenError::Corrupt {
+        file: format!("{FOLDER}/{:010}.seg", position.segment),
+        what: "it is missing".to_owned(),
+    })
+}
+
+fn awake(index: &Index, replayed: &Replayed) -> Result<Vec<SessionId>, OpenError> {
+    let mut awake = replayed.touched.clone();
+    awake.extend(index.awake().map_err(|error| broken(Broken::Index(error)))?);
+    Ok(awake.into_iter().collect())
+}
+
+fn report(replayed: &Replayed, whole: bool, stats: &Stats) {
+    for Damage { place, session } in &replayed.damages {
+        add(&stats.damaged, 1);
+        match session {
+            Some(session) => {
+                tracing::error!(%session, %place, "a stored record is damaged; other sessions are not affected");
+            }
+            None => tracing::error!(%place, "stored records before this place are damaged"),
+        }
+    }
+    tracing::info!(
+        frames = replayed.frames,
+        sessions = replayed.touched.len(),
+        rebuilt = whole,
+        "the log was replayed"
+    );
+}
+
+fn check_format(disk: &dyn Disk) -> Result<(), OpenError> {
+    let Some(bytes) = contents(disk, FORMAT_FILE)? else {
+        let text = format!("parlor store {FORMAT}\n");
+        return write_once(disk, FORMAT_FILE, text.as_bytes()).map_err(OpenError::Io);
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    let version = text
+        .trim()
+        .strip_prefix("parlor store ")
+        .and_then(|number| number.parse().ok());
+    match version {
+        Some(FORMAT) => Ok(()),
+        Some(version) => Err(OpenError::TooNew { version }),
+        None => Err(OpenError::Corrupt {
+            file: FORMAT_FILE.to_owned(),
+            what: "it does not name a format".to_owned(),
+        }),
+    }
+}
+
+fn secret(
+    disk: &dyn Disk,
+    random: &dyn Fn() -> io::Result<[u8; 32]>,
+) -> Result<[u8; 32], OpenError> {
+    if let Some(bytes) = contents(disk, SECRET_FILE)? {
+        return bytes.try_into().map_err(|_| OpenError::Corrupt {
+            file: SECRET_FILE.to_owned(),
+            what: "it is not 32 bytes long".to_owned(),
+        });
+    }
+    let secret = random().map_err(OpenError::Io)?;
+    write_once(disk, SECRET_FILE, &secret).map_err(OpenError::Io)?;
+    Ok(secret)
+}
+
+fn contents(disk: &dyn Disk, name: &str) -> Result<Option<Vec<u8>>, OpenError> {
+    let read = || {
+        let file = disk.open(name)?;
+        let mut bytes = vec![0; usize::try_from(file.size()?.min(4096)).unwrap_or(0)];
+        let count = file.read_at(&mut bytes, 0)?;
+        bytes.truncate(count);
+        Ok(bytes)
+    };
+    match read() {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if io::Error::kind(&error) == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(OpenError::Io(error)),
+    }
+}
+
+/// Writes a small file so that it is there whole or not at all.
+fn write_once(disk: &dyn Disk, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let draft = format!("{name}.new");
+    let file = disk.create(&draft)?;
+    file.write_at(bytes, 0)?;
+    file.sync()?;
+    disk.rename(&draft, name)?;
+    disk.sync_folder("")
+}
+
+fn broken(broken: Broken) -> OpenError {
+    match broken {
+        Broken::Io(error) => OpenError::Io(error),
+        Broken::Index(trouble) => OpenError::Corrupt {
+            file: "index.redb".to_owned(),
+            what: format!("{trouble}; it is made anew if it is removed"),
+        },
+    }
+}

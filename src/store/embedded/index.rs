@@ -1,0 +1,506 @@
+//! The index over the log: a redb file.
+//!
+//! It is derived: losing it costs a scan of the log, and the snapshots and deadlines of sleeping sessions, which their
+//! owners make again. Every write to it is durable before anything leaves memory on its account, and none is waited for by
+//! a command.
+
+use std::io;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use redb::{
+    Database, Durability, ReadableDatabase, ReadableTable, StorageBackend, Table, TableDefinition,
+    WriteTransaction,
+};
+
+use super::disk::{self, Disk, File};
+use super::frame::Reader;
+use super::hot::{Entry, Kept};
+use super::row::{Row, seal, unseal};
+use crate::clock::Instant;
+use crate::id::SessionId;
+
+type Key = [u8; 12];
+
+const FILE: &str = "index.redb";
+const CACHE_BYTES: usize = 16 << 20;
+
+const SESSIONS: TableDefinition<Key, &[u8]> = TableDefinition::new("sessions");
+const SNAPSHOTS: TableDefinition<Key, &[u8]> = TableDefinition::new("snapshots");
+const DEADLINES: TableDefinition<(u64, Key), ()> = TableDefinition::new("deadlines");
+const OPEN: TableDefinition<Key, ()> = TableDefinition::new("open");
+const AWAKE: TableDefinition<Key, ()> = TableDefinition::new("awake");
+/// Bytes of each segment that some session still needs.
+const SEGMENTS: TableDefinition<u32, u64> = TableDefinition::new("segments");
+const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
+const POSITION: &str = "position";
+
+/// How far the log has been written, or indexed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Position {
+    /// The segment that is written to; 0: none yet.
+    pub segment: u32,
+    /// Where the next frame goes.
+    pub offset: u32,
+    /// The number that the next frame gets.
+    pub sequence: u64,
+    /// The last durable group.
+    pub group: u64,
+}
+
+/// The index file.
+#[derive(Debug)]
+pub struct Index {
+    disk: Arc<dyn Disk>,
+    database: RwLock<Option<Database>>,
+}
+
+/// Why the index could not.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// The disk is full.
+    #[error("no space for the index")]
+    Full,
+    /// A row is not sound: the index has to be made anew from the log.
+    #[error("a row of the index is damaged")]
+    Damaged,
+    /// The file cannot be used.
+    #[error("the index cannot be used: {0}")]
+    Redb(Box<redb::Error>),
+}
+
+impl<E: Into<redb::Error>> From<E> for Trouble {
+    fn from(error: E) -> Self {
+        match error.into() {
+            redb::Error::Io(error) if disk::is_full(&error) => Trouble::Full,
+            error => Trouble::Redb(Box::new(error)),
+        }
+    }
+}
+
+impl Index {
+    /// Opens the index; `None` if there is none, or none that can be used.
+    pub fn open(disk: &Arc<dyn Disk>) -> Result<Option<Self>, Trouble> {
+        match disk.open(FILE) {
+            Ok(file) => Ok(database(file).ok().map(|database| Self {
+                disk: disk.clone(),
+                database: RwLock::new(Some(database)),
+            })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(redb::Error::Io(error).into()),
+        }
+    }
+
+    /// Makes an empty index, instead of one that may be there.
+    pub fn create(disk: &Arc<dyn Disk>) -> Result<Self, Trouble> {
+        let file = disk.create(FILE).map_err(redb::Error::Io)?;
+        let database = database(file)?;
+        disk.sync_folder("").map_err(redb::Error::Io)?;
+        Ok(Self {
+            disk: disk.clone(),
+            database: RwLock::new(Some(database)),
+        })
+    }
+
+    /// After a failed write: opens the file again, as it was at the last successful one.
+    pub fn reopen(&self) -> Result<(), Trouble> {
+        let mut slot = self
+            .database
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *slot = None;
+        let file = self.disk.open(FILE).map_err(redb::Error::Io)?;
+        *slot = Some(database(file)?);
+        Ok(())
+    }
+
+    /// Up to where the log is indexed.
+    pub fn position(&self) -> Result<Option<Position>, Trouble> {
+        let read = self.reading()?;
+        let table = read.open_table(META)?;
+        let Some(bytes) = table.get(POSITION)? else {
+            return Ok(None);
+        };
+        let mut reader = Reader(unseal(bytes.value()).ok_or(Trouble::Damaged)?);
+        Ok(Some(Position {
+            segment: reader.u32(),
+            offset: reader.u32(),
+            sequence: reader.u64(),
+            group: reader.u64(),
+        }))
+    }
+
+    /// The row of a session.
+    pub fn row(&self, session: SessionId) -> Result<Option<Row>, Trouble> {
+        let table = self.reading()?.open_table(SESSIONS)?;
+        match table.get(session.to_bytes())? {
+            Some(bytes) => Row::decode(bytes.value()).ok_or(Trouble::Damaged).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The snapshot of a session; one that is not sound is none.
+    pub fn snapshot(&self, session: SessionId) -> Result<Option<Kept>, Trouble> {
+        let table = self.reading()?.open_table(SNAPSHOTS)?;
+        let bytes = table.get(session.to_bytes())?;
+        Ok(bytes.and_then(|bytes| decode_kept(bytes.value())))
+    }
+
+    /// Sleeping sessions whose deadline is not after `now`, the earliest first, as long as `wanted` says so.
+    pub fn due(
+        &self,
+        now: Instant,
+        limit: usize,
+        wanted: impl Fn(SessionId) -> bool,
+    ) -> Result<Vec<(Instant, SessionId)>, Trouble> {
+        let table = self.reading()?.open_table(DEADLINES)?;
+        let mut due = Vec::new();
+        for row in table.range(..=(now.0, [0xFF; 12]))? {
+            let (deadline, session) = row?.0.value();
+            let session = SessionId::from_bytes(session);
+            if due.len() == limit {
+                break;
+            }
+            if wanted(session) {
+                due.push((Instant(deadline), session));
+            }
+        }
+        Ok(due)
+    }
+
+    /// Open sessions after `after`, in order, as long as `wanted` says so.
+    pub fn opened(
+        &self,
+        after: Option<SessionId>,
+        limit: usize,
+        wanted: impl Fn(SessionId) -> bool,
+    ) -> Result<Vec<SessionId>, Trouble> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let table = self.reading()?.open_table(OPEN)?;
+        let from = after.map_or(Unbounded, |after| Excluded(after.to_bytes()));
+        let mut open = Vec::new();
+        for row in table.range::<Key>((from, Unbounded))? {
+            let session = SessionId::from_bytes(row?.0.value());
+            if open.len() == limit {
+                break;
+            }
+            if wanted(session) {
+                open.push(session);
+            }
+        }
+        Ok(open)
+    }
+
+    /// Sessions marked as awake.
+    pub fn awake(&self) -> Result<Vec<SessionId>, Trouble> {
+        let table = self.reading()?.open_table(AWAKE)?;
+        let mut awake = Vec::new();
+        for row in table.iter()? {
+            awake.push(SessionId::from_bytes(row?.0.value()));
+        }
+        Ok(awake)
+    }
+
+    /// Bytes of each segment that some session in the index needs.
+    pub fn segments(&self) -> Result<Vec<(u32, u64)>, Trouble> {
+        let table = self.reading()?.open_table(SEGMENTS)?;
+        let mut segments = Vec::new();
+        for row in table.iter()? {
+            let (number, bytes) = row?;
+            segments.push((number.value(), bytes.value()));
+        }
+        Ok(segments)
+    }
+
+    /// Writes rows and snapshots, and, if given, up to where the log is indexed by them. Durable when it returns.
+    pub fn write(
+        &self,
+        entries: &[(SessionId, Entry)],
+        position: Option<Position>,
+    ) -> Result<(), Trouble> {
+        let guard = self.database()?;
+        let Some(database) = guard.as_ref() else {
+            return Err(redb::Error::DatabaseClosed.into());
+        };
+        let mut write = database.begin_write()?;
+        write.set_durability(Durability::Immediate)?;
+        // Keeps what a reopening after a crash needs, so that it does not read the whole file.
+        write.set_quick_repair(true);
+        write_entries(&write, entries)?;
+        if let Some(position) = position {
+            let bytes = seal(encode_position(position));
+            write
+                .open_table(META)?
+                .insert(POSITION, bytes.as_slice())?;
+        }
+        write.commit()?;
+        Ok(())
+    }
+
+    fn reading(&self) -> Result<redb::ReadTransaction, Trouble> {
+        let guard = self.database()?;
+        let Some(database) = guard.as_ref() else {
+            return Err(redb::Error::DatabaseClosed.into());
+        };
+        Ok(database.begin_read()?)
+    }
+
+    fn database(&self) -> Result<RwLockReadGuard<'_, Option<Database>>, Trouble> {
+        Ok(self.database.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+struct Tables<'t> {
+    sessions: Table<'t, Key, &'static [u8]>,
+    snapshots: Table<'t, Key, &'static [u8]>,
+    deadlines: Table<'t, (u64, Key), ()>,
+    open: Table<'t, Key, ()>,
+    awake: Table<'t, Key, ()>,
+    segments: Table<'t, u32, u64>,
+}
+
+fn write_entries(
+    write: &WriteTransaction,
+    entries: &[(SessionId, Entry)],
+) -> Result<(), Trouble> {
+    let mut tables = Tables {
+        sessions: write.open_table(SESSIONS)?,
+        snapshots: write.open_table(SNAPSHOTS)?,
+        deadlines: write.open_table(DEADLINES)?,
+        open: write.open_table(OPEN)?,
+        awake: write.open_table(AWAKE)?,
+        segments: write.open_table(SEGMENTS)?,
+    };
+    for (session, entry) in entries {
+        tables.put(session.to_bytes(), entry)?;
+    }
+    Ok(())
+}
+
+impl Tables<'_> {
+    /// Puts one session in place of what is there, and brings the other tables into line.
+    fn put(&mut self, key: Key, entry: &Entry) -> Result<(), Trouble> {
+        let new = entry.row.as_ref();
+        let old = self.exchange(key, new)?;
+        let old = old.as_ref();
+        let deadline = |row: &Row| row.deadline.map(|deadline| deadline.0);
+        let (was, is) = (old.and_then(deadline), new.and_then(deadline));
+        if was != is {
+            if let Some(was) = was {
+                self.deadlines.remove((was, key))?;
+            }
+            if let Some(is) = is {
+                self.deadlines.insert((is, key), ())?;
+            }
+        }
+        mark(&mut self.open, key, old.map(|row| row.open), new.map(|row| row.open))?;
+        mark(&mut self.awake, key, old.map(|row| row.awake), new.map(|row| row.awake))?;
+        self.count(old, new)?;
+        match (&entry.snapshot, new) {
+            (Some(kept), Some(_)) => {
+                let bytes = encode_kept(kept);
+                self.snapshots.insert(key, bytes.as_slice())?;
+            }
+            (_, None) => {
+                self.snapshots.remove(key)?;
+            }
+            (None, Some(_)) => {}
+        }
+        Ok(())
+    }
+
+    fn exchange(&mut self, key: Key, new: Option<&Row>) -> Result<Option<Row>, Trouble> {
+        let old = match new {
+            Some(row) => self.sessions.insert(key, row.encode().as_slice())?,
+            None => self.sessions.remove(key)?,
+        };
+        match old {
+            Some(bytes) => Row::decode(bytes.value()).ok_or(Trouble::Damaged).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Moves the bytes of a session from the segments where it was to those where it is.
+    fn count(&mut self, old: Option<&Row>, new: Option<&Row>) -> Result<(), Trouble> {
+        let spread = |row: Option<&Row>| row.map(|row| row.spread.clone()).unwrap_or_default();
+        let (was, is) = (spread(old), spread(new));
+        if was == is {
+            return Ok(());
+        }
+        for (segment, bytes) in is {
+            let held = self.held(segment)?;
+            self.segments.insert(segment, held + bytes)?;
+        }
+        for (segment, bytes) in was {
+            match self.held(segment)?.saturating_sub(bytes) {
+                0 => self.segments.remove(segment)?,
+                held => self.segments.insert(segment, held)?,
+            };
+        }
+        Ok(())
+    }
+
+    fn held(&self, segment: u32) -> Result<u64, Trouble> {
+        Ok(self.segments.get(segment)?.map_or(0, |held| held.value()))
+    }
+}
+
+fn mark(
+    table: &mut Table<'_, Key, ()>,
+    key: Key,
+    was: Option<bool>,
+    is: Option<bool>,
+) -> Result<(), Trouble> {
+    match (was.unwrap_or(false), is.unwrap_or(false)) {
+        (false, true) => {
+            table.insert(key, ())?;
+        }
+        (true, false) => {
+            table.remove(key)?;
+        }
+        (true, true) | (false, false) => {}
+    }
+    Ok(())
+}
+
+fn encode_position(position: Position) -> Vec<u8> {
+    let mut bytes = position.segment.to_le_bytes().to_vec();
+    bytes.extend(position.offset.to_le_bytes());
+    bytes.extend(position.sequence.to_le_bytes());
+    bytes.extend(position.group.to_le_bytes());
+    bytes
+}
+
+fn encode_kept(kept: &Kept) -> Vec<u8> {
+    let mut bytes = kept.records.to_le_bytes().to_vec();
+    bytes.extend_from_slice(&kept.bytes);
+    seal(bytes)
+}
+
+fn decode_kept(bytes: &[u8]) -> Option<Kept> {
+    let bytes = unseal(bytes)?;
+    let (records, bytes) = bytes.split_at_checked(4)?;
+    Some(Kept {
+        records: Reader(records).u32(),
+        bytes: bytes.into(),
+    })
+}
+
+fn database(file: Arc<dyn File>) -> Result<Database, redb::Error> {
+    let database = Database::builder()
+        .set_cache_size(CACHE_BYTES)
+        .create_with_backend(Backend(file))?;
+    let write = database.begin_write()?;
+    write_entries(&write, &[]).map_err(|trouble| match trouble {
+        Trouble::Redb(error) => *error,
+        other => redb::Error::Corrupted(other.to_string()),
+    })?;
+    write.open_table(META)?;
+    write.commit()?;
+    Ok(database)
+}
+
+/// Lets redb write to whatever disk the engine has.
+#[derive(Debug)]
+struct Backend(Arc<dyn File>);
+
+impl StorageBackend for Backend {
+    fn len(&self) -> io::Result<u64> {
+        self.0.size()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        if self.0.read_at(out, offset)? < out.len() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.resize(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write_at(data, offset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Wall;
+    use crate::store::embedded::sim::SimDisk;
+
+    #[test]
+    fn the_tables_follow_the_rows() {
+        let index = index();
+        let row = Row {
+            open: true,
+            deadline: Some(Instant(7)),
+            spread: vec![(1, 100)],
+            ..Row::default()
+        };
+        index.write(&[(alice(), entry(Some(row.clone())))], None).unwrap();
+        assert_eq!(index.due(Instant(7), 9, |_| true).unwrap(), [(Instant(7), alice())]);
+        assert_eq!(index.opened(None, 9, |_| true).unwrap(), [alice()]);
+        assert_eq!(index.segments().unwrap(), [(1, 100)]);
+
+        let awake = Row {
+            awake: true,
+            deadline: None,
+            spread: vec![(2, 100)],
+            ..row
+        };
+        index.write(&[(alice(), entry(Some(awake)))], None).unwrap();
+        assert!(index.due(Instant(9), 9, |_| true).unwrap().is_empty());
+        assert_eq!(index.awake().unwrap(), [alice()]);
+        assert_eq!(index.segments().unwrap(), [(2, 100)]);
+
+        index.write(&[(alice(), entry(None))], None).unwrap();
+        assert_eq!(index.row(alice()).unwrap(), None);
+        assert!(index.opened(None, 9, |_| true).unwrap().is_empty());
+        assert!(index.segments().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_snapshot_and_the_position_read_back() {
+        let index = index();
+        let kept = Kept {
+            records: 3,
+            bytes: Arc::from(&b"state"[..]),
+        };
+        let asleep = Entry {
+            row: Some(Row::default()),
+            snapshot: Some(kept.clone()),
+            ..Entry::default()
+        };
+        let position = Position {
+            segment: 1,
+            offset: 2,
+            sequence: 3,
+            group: 4,
+        };
+        index.write(&[(alice(), asleep)], Some(position)).unwrap();
+        assert_eq!(index.snapshot(alice()).unwrap(), Some(kept));
+        assert_eq!(index.position().unwrap(), Some(position));
+    }
+
+    fn index() -> Index {
+        let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
+        Index::create(&disk).unwrap()
+    }
+
+    fn entry(row: Option<Row>) -> Entry {
+        Entry {
+            row,
+            ..Entry::default()
+        }
+    }
+
+    fn alice() -> SessionId {
+        SessionId::new(Wall(1), 1)
+    }
+}

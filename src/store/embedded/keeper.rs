@@ -1,0 +1,144 @@
+//! What is written behind the commands' backs: the index, checkpoints, space.
+
+use std::time::{Duration, Instant};
+
+use super::engine::{Engine, lock};
+use super::hot::{Entry, Take};
+use super::index::{Position, Trouble};
+use super::stats::add;
+use crate::id::SessionId;
+use crate::store::Condition;
+
+/// So much log may have to be replayed after a crash before a checkpoint is made.
+const CHECKPOINT_BYTES: u64 = 128 << 20;
+/// So long after a change a checkpoint is made at the latest.
+const CHECKPOINT_AGE: Duration = Duration::from_secs(60);
+/// Sleeping sessions are written this soon.
+const FLUSH_AGE: Duration = Duration::from_millis(1000);
+/// Or when there are so many of them; no more go into one write.
+const FLUSH_SESSIONS: usize = 4096;
+/// Left free beside what the next segment takes.
+const FREE_BYTES_MIN: u64 = 16 << 20;
+
+/// When the index was written last.
+#[derive(Debug)]
+pub struct Keeper {
+    flushed: Instant,
+    checkpointed: Instant,
+    indexed: Position,
+    bytes: u64,
+}
+
+impl Keeper {
+    /// Nothing behind `indexed` is in the index.
+    pub fn new(indexed: Position) -> Self {
+        Self {
+            flushed: Instant::now(),
+            checkpointed: Instant::now(),
+            indexed,
+            bytes: 0,
+        }
+    }
+}
+
+impl Engine {
+    /// What the keeping thread does again and again: writes to the index what is ripe.
+    pub fn keep(&self) {
+        let mut keeper = lock(&self.keeper);
+        if self.condition() == Condition::ReadOnly {
+            return;
+        }
+        let bytes = self.stats.bytes.load(std::sync::atomic::Ordering::Relaxed);
+        let aged = keeper.checkpointed.elapsed() >= CHECKPOINT_AGE;
+        if bytes - keeper.bytes >= CHECKPOINT_BYTES || (aged && keeper.indexed != self.head()) {
+            if self.checkpoint_as(&mut keeper) {
+                self.tidy();
+            }
+        } else {
+            let resting = self.hot.resting();
+            let ripe = keeper.flushed.elapsed() >= FLUSH_AGE && resting > 0;
+            if ripe || resting >= FLUSH_SESSIONS {
+                self.flush_as(&mut keeper);
+            }
+        }
+    }
+
+    /// Writes sleeping sessions to the index.
+    pub fn flush(&self) -> bool {
+        self.flush_as(&mut lock(&self.keeper))
+    }
+
+    /// Writes every change to the index, so that a replay starts here.
+    pub fn checkpoint(&self) -> bool {
+        self.checkpoint_as(&mut lock(&self.keeper))
+    }
+
+    fn flush_as(&self, keeper: &mut Keeper) -> bool {
+        keeper.flushed = Instant::now();
+        self.write_index(self.hot.take(Take::Resting(FLUSH_SESSIONS)), None)
+    }
+
+    fn checkpoint_as(&self, keeper: &mut Keeper) -> bool {
+        // The head first: what becomes durable while the rows are gathered is replayed, which does no harm.
+        let head = self.head();
+        let bytes = self.stats.bytes.load(std::sync::atomic::Ordering::Relaxed);
+        if !self.write_index(self.hot.take(Take::Everything), Some(head)) {
+            return false;
+        }
+        *keeper = Keeper {
+            bytes,
+            ..Keeper::new(head)
+        };
+        true
+    }
+
+    fn write_index(&self, taken: Vec<(SessionId, Entry)>, position: Option<Position>) -> bool {
+        add(&self.stats.index_writes, 1);
+        match self.index.write(&taken, position) {
+            Ok(()) => {
+                self.hot.flushed(taken);
+                true
+            }
+            Err(trouble) => {
+                self.hot.untake(taken);
+                self.after_failed_write(&trouble);
+                false
+            }
+        }
+    }
+
+    /// The file is as it was before, and memory still has what it lacks.
+    fn after_failed_write(&self, trouble: &Trouble) {
+        self.note_trouble(trouble);
+        if let Err(error) = self.index.reopen() {
+            self.note_trouble(&error);
+        }
+    }
+
+    /// What the space thread does again and again: keeps a segment in reserve, and sees when there is room again.
+    pub fn make_space(&self) {
+        let free = self.disk.free_bytes().unwrap_or(u64::MAX);
+        let gauge = |gauge: &std::sync::atomic::AtomicU64, value| {
+            gauge.store(value, std::sync::atomic::Ordering::Relaxed);
+        };
+        gauge(&self.stats.free_bytes, free);
+        gauge(&self.stats.segments, self.segments.count() as u64);
+        if self.condition() == Condition::ReadOnly {
+            return;
+        }
+        let roomy = free >= self.segments.next_bytes().saturating_add(FREE_BYTES_MIN);
+        if self.segments.is_short() {
+            if !roomy {
+                return self.segments.report_full();
+            }
+            if let Err(error) = self.segments.prepare(true) {
+                // Commands are refused when the present segment is full, not before.
+                tracing::warn!(%error, "no segment could be made ready");
+                return;
+            }
+        }
+        if self.condition() == Condition::NoSpace && roomy {
+            self.empty_out();
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! After a start: from the last checkpoint to the end of the log.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use super::chain;
+use super::frame::{Flags, Place};
+use super::hot::{Brief, Hot};
+use super::index::{Index, Position, Trouble};
+use super::scan::{Found, Scanner};
+use super::segments::{Segment, Segments};
+use super::verdict::{Judged, Verdict};
+use crate::id::SessionId;
+
+/// What replaying found.
+#[derive(Debug)]
+pub struct Replayed {
+    /// Where the log goes on.
+    pub head: Position,
+    /// The segment there.
+    pub segment: Option<Segment>,
+    /// Sessions that the log says more of than the index.
+    pub touched: BTreeSet<SessionId>,
+    /// What was durable and is not sound any more.
+    pub damages: Vec<Damage>,
+    /// How many frames were read.
+    pub frames: u64,
+}
+
+/// A place where the log is damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// Where; what is missing lies before it, if no session is named.
+    pub place: Place,
+    /// Whose.
+    pub session: Option<SessionId>,
+}
+
+/// Why the log could not be replayed.
+#[derive(Debug, thiserror::Error)]
+pub enum Broken {
+    /// A file could not be read or written.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The index could not be read.
+    #[error(transparent)]
+    Index(#[from] Trouble),
+}
+
+/// Folds the log from `from` on into `hot`. `whole`: the index knows nothing, everything comes from the log.
+pub fn replay(
+    segments: &Segments,
+    hot: &Hot,
+    index: &Index,
+    from: Position,
+    whole: bool,
+) -> Result<Replayed, Broken> {
+    let mut replay = Replay {
+        segments,
+        hot,
+        index,
+        whole,
+        touched: BTreeSet::new(),
+        damages: Vec::new(),
+        frames: 0,
+    };
+    let (head, soiled) = replay.scan(from)?;
+    let segment = settle(segments, head, &soiled)?;
+    Ok(Replayed {
+        head,
+        segment,
+        touched: replay.touched,
+        damages: replay.damages,
+        frames: replay.frames,
+    })
+}
+
+struct Replay<'a> {
+    segments: &'a Segments,
+    hot: &'a Hot,
+    index: &'a Index,
+    whole: bool,
+    touched: BTreeSet<SessionId>,
+    damages: Vec<Damage>,
+    frames: u64,
+}
+
+impl Replay<'_> {
+    /// Goes through the segments; where the log ends, and which segments hold something behind that.
+    fn scan(&mut self, from: Position) -> Result<(Position, BTreeSet<u32>), Broken> {
+        let mut verdict = Verdict::new(from, !self.whole);
+        let mut last_number = None;
+        let mut used = BTreeSet::new();
+        let numbers = self.segments.numbers();
+        for number in numbers.into_iter().filter(|number| *number >= from.segment) {
+            if self.whole && last_number.is_some_and(|last| last + 1 != number) {
+                verdict.skip();
+            }
+            last_number = Some(number);
+            let segment = self.segments.segment(number)?;
+            let offset = if number == from.segment {
+                from.offset
+            } else {
+                0
+            };
+            let mut scanner = Scanner::new(&segment, offset);
+            while let Some(found) = scanner.find()? {
+                used.insert(number);
+                self.frames += 1;
+                let mut judged = Vec::new();
+                verdict.look(found, &mut |one| judged.push(one));
+                for one in judged {
+                    self.judge(one)?;
+                }
+            }
+            if scanner.soiled {
+                used.insert(number);
+            }
+        }
+        let (head, cut) = verdict.end();
+        used.retain(|number| *number > head.segment || (*number == head.segment && cut));
+        // Rubbish behind the head of its own segment is erased too: it is cheap, and nothing has to be argued about it.
+        if head.segment > 0 && self.is_soiled_behind(head)? {
+            used.insert(head.segment);
+        }
+        Ok((head, used))
+    }
+
+    fn is_soiled_behind(&self, head: Position) -> io::Result<bool> {
+        let segment = self.segments.segment(head.segment)?;
+        let mut scanner = Scanner::new(&segment, head.offset);
+        Ok(scanner.find()?.is_some() || scanner.soiled)
+    }
+
+    fn judge(&mut self, judged: Judged) -> Result<(), Trouble> {
+        match judged {
+            Judged::Sound(found) => self.apply(found),
+            Judged::Damaged(found) => {
+                self.damages.push(Damage {
+                    place: found.place,
+                    session: Some(found.header.session),
+                });
+                self.apply(found)
+            }
+            Judged::Lost(place) => {
+                self.damages.push(Damage {
+                    place,
+                    session: None,
+                });
+                Ok(())
+            }
+        }
+    }
+
+    fn apply(&mut self, found: Found) -> Result<(), Trouble> {
+        let header = &found.header;
+        if header.flags.has(Flags::SEAL) {
+            return Ok(());
+        }
+        let known = self.brief(header.session)?;
+        if header.flags.has(Flags::COPY) {
+            if header.flags.has(Flags::COPY_LAST) {
+                self.apply_copy(found, known)?;
+            }
+            return Ok(());
+        }
+        match known {
+            None if header.number == 1 => self.append(found),
+            None if self.whole => self.remains(found),
+            None => {}
+            Some(known) if header.number <= known.records => {}
+            Some(known) => {
+                self.adopt(header.session)?;
+                if header.number == known.records + 1 && header.before == known.tail {
+                    self.append(found);
+                } else {
+                    self.relink(found);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// All records of a session have been copied here.
+    fn apply_copy(&mut self, found: Found, known: Option<Brief>) -> Result<(), Trouble> {
+        let header = &found.header;
+        let current = known.is_none_or(|known| known.records == header.number);
+        if !current || (known.is_none() && !self.whole) {
+            return Ok(());
+        }
+        let Ok(row) = chain::row(self.segments, header.session, found.place) else {
+            return Ok(());
+        };
+        if known.is_some() {
+            self.adopt(header.session)?;
+            self.hot.relocate(header.session, row);
+        } else {
+            self.hot.replace(header.session, row);
+            self.touched.insert(header.session);
+        }
+        Ok(())
+    }
+
+    /// The record does not follow the ones that are known: its own chain tells.
+    fn relink(&mut self, found: Found) {
+        let session = found.header.session;
+        match chain::row(self.segments, session, found.place) {
+            Ok(row) => self.hot.replace(session, row),
+            Err(_) => self.condemn(found),
+        }
+        self.touched.insert(session);
+    }
+
+    /// A record without its beginning: the rest of a session that was forgotten, unless the one before it is damaged.
+    fn remains(&mut self, found: Found) {
+        let header = &found.header;
+        let before = header.before;
+        let gone = !self.segments.exists(before.segment)
+            || chain::header(self.segments, before, header.session).is_ok();
+        if !gone {
+            self.condemn(found);
+        }
+    }
+
+    fn condemn(&mut self, found: Found) {
+        let session = found.header.session;
+        self.hot.append(&found.header, found.place);
+        self.hot.damage(session, found.header.before);
+        self.touched.insert(session);
+        self.damages.push(Damage {
+            place: found.header.before,
+            session: Some(session),
+        });
+    }
+
+    fn append(&mut self, found: Found) {
+        self.hot.append(&found.header, found.place);
+        self.touched.insert(found.header.session);
+    }
+
+    fn brief(&self, session: SessionId) -> Result<Option<Brief>, Trouble> {
+        match self.hot.brief(session) {
+            Some(known) => Ok(known),
+            None if self.whole => Ok(None),
+            None => Ok(self.index.row(session)?.as_ref().map(super::hot::brief)),
+        }
+    }
+
+    fn adopt(&self, session: SessionId) -> Result<(), Trouble> {
+        if !self.hot.has(session) {
+            let row = self.index.row(session)?;
+            self.hot.adopt(session, row, self.hot.evictions(session));
+        }
+        Ok(())
+    }
+}
+
+/// Erases what lies behind the head, makes what lies before it durable, and readies the segments after it.
+fn settle(
+    segments: &Segments,
+    head: Position,
+    soiled: &BTreeSet<u32>,
+) -> io::Result<Option<Segment>> {
+    let mut current = None;
+    for number in segments.numbers() {
+        if number < head.segment {
+            continue;
+        }
+        let segment = segments.segment(number)?;
+        let from = if number == head.segment {
+            head.offset
+        } else {
+            0
+        };
+        if soiled.contains(&number) {
+            segments.erase(&segment, from)?;
+        }
+        if number == head.segment {
+            segment.file.sync()?;
+            current = Some(segment);
+        } else {
+            segments.adopt(segment);
+        }
+    }
+    Ok(current)
+}
