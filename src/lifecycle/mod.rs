@@ -26,7 +26,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
-use crate::config::{self, Config, Loaded, Sources};
+use crate::config::{self, Config, Sources};
 use crate::health::Health;
 use logging::Logging;
 use signals::{Reloader, Signals};
@@ -65,32 +65,8 @@ where
     let admin = data_folder(&loaded.config.store.path)?;
     let runtime = runtime(loaded.config.store.worker_threads)
         .map_err(|error| Exit::unavailable("threads", error))?;
-    let result = runtime.block_on(supervise(sources, loaded, logging, admin, serve));
-    runtime.shutdown_timeout(LAST_WORK);
-    result
-}
-
-async fn supervise<S, F>(
-    sources: Sources,
-    running: Loaded,
-    logging: Logging,
-    admin: AdminToken,
-    serve: S,
-) -> Result<(), Exit>
-where
-    S: FnOnce(Start) -> F,
-    F: Future<Output = Result<(), Exit>>,
-{
-    let signals = Signals::listen().map_err(|error| Exit::unavailable("signals", error))?;
     let (stopper, shutdown) = shutdown();
-    let (told, config) = watch::channel(running.config.clone());
-    let reloader = Reloader {
-        sources,
-        running,
-        told,
-        logging,
-    };
-    tokio::spawn(signals.obey(stopper, reloader));
+    let (told, config) = watch::channel(loaded.config.clone());
     let start = Start {
         config,
         shutdown: shutdown.clone(),
@@ -98,6 +74,33 @@ where
         admin: admin.token.clone(),
         announce: Announce { admin },
     };
+    let reloader = Reloader {
+        sources,
+        running: loaded,
+        told,
+        logging,
+    };
+    let result = runtime.block_on(supervise(stopper, reloader, start, serve));
+    match shutdown.stage() {
+        Stage::Ended => runtime.shutdown_background(),
+        Stage::Running | Stage::Draining => runtime.shutdown_timeout(LAST_WORK),
+    }
+    result
+}
+
+async fn supervise<S, F>(
+    stopper: Stopper,
+    reloader: Reloader,
+    start: Start,
+    serve: S,
+) -> Result<(), Exit>
+where
+    S: FnOnce(Start) -> F,
+    F: Future<Output = Result<(), Exit>>,
+{
+    let signals = Signals::listen().map_err(|error| Exit::unavailable("signals", error))?;
+    let shutdown = start.shutdown.clone();
+    tokio::spawn(signals.obey(stopper, reloader));
     tokio::select! {
         biased;
         result = serve(start) => result,
