@@ -101,9 +101,17 @@ where
     let signals = Signals::listen().map_err(|error| Exit::unavailable("signals", error))?;
     let shutdown = start.shutdown.clone();
     tokio::spawn(signals.obey(stopper, reloader));
+    until_ended(shutdown, serve(start)).await
+}
+
+/// What was acknowledged is durable, so the end can come at any point of `served`.
+async fn until_ended(
+    shutdown: Shutdown,
+    served: impl Future<Output = Result<(), Exit>>,
+) -> Result<(), Exit> {
     tokio::select! {
         biased;
-        result = serve(start) => result,
+        result = served => result,
         () = shutdown.ended() => Ok(()),
     }
 }
@@ -170,6 +178,28 @@ mod tests {
         assert_eq!(refused.code(), 74);
         let path = file.path().display().to_string();
         assert!(refused.to_string().starts_with(&path), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn the_second_request_to_end_does_not_wait_for_the_server() {
+        let (stopper, shutdown) = shutdown();
+        let served = async {
+            assert_eq!(stopper.advance(), Stage::Draining);
+            assert_eq!(stopper.advance(), Stage::Ended);
+            std::future::pending().await
+        };
+        until_ended(shutdown, served).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_servers_own_end_is_told() {
+        let (_stopper, shutdown) = shutdown();
+        let served = async { Err(Exit::unavailable("127.0.0.1:8080", "taken")) };
+        let exit = until_ended(shutdown, served).await.unwrap_err();
+        assert_eq!(
+            (exit.code(), exit.to_string().as_str()),
+            (69, "127.0.0.1:8080: taken")
+        );
     }
 
     #[test]

@@ -89,7 +89,10 @@ impl Walk<'_> {
             Some((section, option)) => self.written.put(section, option, item, at),
             None => Err(Problem::UnknownPath {
                 at,
-                advice: format!("{} is neither in a section nor one", path.join(".")).into(),
+                advice: match locate(path) {
+                    Place::Section(section) => format!("{section} is a section").into(),
+                    _ => format!("{} is in no section", path.join(".")).into(),
+                },
             }),
         };
         self.problems.extend(put.err());

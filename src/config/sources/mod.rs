@@ -188,11 +188,11 @@ mod tests {
             ),
             (
                 "[[log]]\nlevel = 1",
-                "parlor.toml:1: leads to no option; log is neither in a section nor one",
+                "parlor.toml:1: leads to no option; [log] is a section",
             ),
             (
                 "level = 1",
-                "parlor.toml:1: leads to no option; level is neither in a section nor one",
+                "parlor.toml:1: leads to no option; level is in no section",
             ),
             (
                 "[chat.\"a b\"]",
@@ -204,7 +204,7 @@ mod tests {
             ),
             (
                 "[agent]\nnickname = \"Ann\"",
-                "parlor.toml:2: leads to no option; agent.nickname is neither in a section nor one",
+                "parlor.toml:2: leads to no option; agent.nickname is in no section",
             ),
         ];
         for (file, expected) in cases {
