@@ -90,7 +90,7 @@ impl Walk<'_> {
             None => Err(Problem::UnknownPath {
                 at,
                 advice: match locate(path) {
-                    Place::Section(section) => format!("{section} is a section").into(),
+                    Place::Section(section) => format!("{section} would be a section").into(),
                     _ => format!("{} is in no section", path.join(".")).into(),
                 },
             }),

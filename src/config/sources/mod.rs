@@ -188,7 +188,7 @@ mod tests {
             ),
             (
                 "[[log]]\nlevel = 1",
-                "parlor.toml:1: leads to no option; [log] is a section",
+                "parlor.toml:1: leads to no option; [log] would be a section",
             ),
             (
                 "level = 1",
@@ -204,7 +204,7 @@ mod tests {
             ),
             (
                 "[agent]\nnickname = \"Ann\"",
-                "parlor.toml:2: leads to no option; agent.nickname is in no section",
+                "parlor.toml:2: leads to no option; [agent.nickname] would be a section",
             ),
         ];
         for (file, expected) in cases {
