@@ -48,7 +48,7 @@ pub enum Problem {
         /// Where.
         at: Origin,
         /// What is not.
-        message: String,
+        message: Box<str>,
     },
     /// There is no such section.
     #[error("{at}: unknown section {title}; {advice}")]
@@ -56,9 +56,9 @@ pub enum Problem {
         /// Where.
         at: Origin,
         /// As written.
-        title: String,
+        title: Box<str>,
         /// What there is.
-        advice: String,
+        advice: Box<str>,
     },
     /// A section of a family cannot have this name.
     #[error("{at}: {title}: the name must be 1 to 64 {expected}")]
@@ -66,7 +66,7 @@ pub enum Problem {
         /// Where.
         at: Origin,
         /// As written.
-        title: String,
+        title: Box<str>,
         /// What it can be made of.
         expected: &'static str,
     },
@@ -76,11 +76,11 @@ pub enum Problem {
         /// Where.
         at: Origin,
         /// The title of the section.
-        section: String,
+        section: Box<str>,
         /// As written.
-        option: String,
+        option: Box<str>,
         /// What there is.
-        advice: String,
+        advice: Box<str>,
     },
     /// A name in the environment or in a flag leads to no option.
     #[error("{at}: leads to no option; {advice}")]
@@ -88,7 +88,7 @@ pub enum Problem {
         /// Where.
         at: Origin,
         /// What would.
-        advice: String,
+        advice: Box<str>,
     },
     /// The value is of the wrong kind, or out of range.
     #[error("{at}: {section} {option} must be {expected}, not {found}")]
@@ -96,13 +96,13 @@ pub enum Problem {
         /// Where.
         at: Origin,
         /// The title of the section.
-        section: String,
+        section: Box<str>,
         /// The option.
-        option: String,
+        option: Box<str>,
         /// What would be valid.
-        expected: String,
+        expected: Box<str>,
         /// What is there: a number as it is, of everything else the kind.
-        found: String,
+        found: Box<str>,
     },
     /// Something is missing that has no default.
     #[error("{at}: {section} needs {option}")]
@@ -110,9 +110,9 @@ pub enum Problem {
         /// Where the section is.
         at: Origin,
         /// The title of the section.
-        section: String,
+        section: Box<str>,
         /// The option.
-        option: String,
+        option: Box<str>,
     },
     /// Two values do not go together.
     #[error("{at}: {section} {option} {conflict}")]
@@ -120,11 +120,11 @@ pub enum Problem {
         /// Where one of them is.
         at: Origin,
         /// The title of its section.
-        section: String,
+        section: Box<str>,
         /// Its option.
-        option: String,
+        option: Box<str>,
         /// What about the other.
-        conflict: String,
+        conflict: Box<str>,
     },
     /// There can be no TLS with these files.
     #[error("{at}: {source}")]
@@ -132,7 +132,7 @@ pub enum Problem {
         /// Where the certificate is named.
         at: Origin,
         /// Why.
-        source: TlsError,
+        source: Box<TlsError>,
     },
 }
 

@@ -148,7 +148,9 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Switch => f.write_str("true or false"),
-            Self::Number { min, max, unit, .. } if unit.is_empty() => {
+            Self::Number {
+                min, max, unit: "", ..
+            } => {
                 write!(f, "a whole number from {min} to {max}")
             }
             Self::Number { min, max, unit, .. } => {
@@ -167,7 +169,11 @@ impl fmt::Display for Kind {
             Self::Texts(shape) => write!(f, "a list of {}", shape.what),
             Self::Choice([word]) => write!(f, "{word:?}"),
             Self::Choice(words) => write!(f, "one of {}", quoted(words)),
-            Self::Several(words) => write!(f, "any of {}, separated by commas", quoted(words)),
+            Self::Several(words) => write!(
+                f,
+                "any of {}, as a list or separated by commas",
+                quoted(words)
+            ),
         }
     }
 }

@@ -35,7 +35,7 @@ impl Written {
             .check_name()
             .map_err(|expected| Problem::SectionName {
                 at: at.clone(),
-                title: section.to_string(),
+                title: section.to_string().into(),
                 expected,
             })?;
         self.sections.insert(section, at.clone());
@@ -194,9 +194,9 @@ fn spec_of(section: &SectionId, option: &str, at: &Origin) -> Result<&'static Op
         .option(option)
         .ok_or_else(|| Problem::UnknownOption {
             at: at.clone(),
-            section: section.to_string(),
-            option: option.to_owned(),
-            advice: option_advice(section, option),
+            section: section.to_string().into(),
+            option: option.into(),
+            advice: option_advice(section, option).into(),
         })
 }
 
@@ -215,16 +215,20 @@ pub(super) fn unknown_section(title: &str, at: Origin) -> Problem {
         Some(near) => format!("did you mean {near}?"),
         None => format!("there are {}", titles().collect::<Vec<_>>().join(", ")),
     };
-    Problem::UnknownSection { at, title, advice }
+    Problem::UnknownSection {
+        at,
+        title: title.into(),
+        advice: advice.into(),
+    }
 }
 
 fn invalid(section: &SectionId, option: String, kind: &Kind, item: &Item, at: Origin) -> Problem {
     Problem::Invalid {
         at,
-        section: section.to_string(),
-        option,
-        expected: kind.to_string(),
-        found: found(item),
+        section: section.to_string().into(),
+        option: option.into(),
+        expected: kind.to_string().into(),
+        found: found(item).into(),
     }
 }
 

@@ -26,7 +26,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
-use crate::config::{self, Config, Loaded, Sources};
+use crate::config::{self, Config, Sources};
 use crate::health::Health;
 use logging::Logging;
 use signals::{Reloader, Signals};
@@ -65,32 +65,8 @@ where
     let admin = data_folder(&loaded.config.store.path)?;
     let runtime = runtime(loaded.config.store.worker_threads)
         .map_err(|error| Exit::unavailable("threads", error))?;
-    let result = runtime.block_on(supervise(sources, loaded, logging, admin, serve));
-    runtime.shutdown_timeout(LAST_WORK);
-    result
-}
-
-async fn supervise<S, F>(
-    sources: Sources,
-    running: Loaded,
-    logging: Logging,
-    admin: AdminToken,
-    serve: S,
-) -> Result<(), Exit>
-where
-    S: FnOnce(Start) -> F,
-    F: Future<Output = Result<(), Exit>>,
-{
-    let signals = Signals::listen().map_err(|error| Exit::unavailable("signals", error))?;
     let (stopper, shutdown) = shutdown();
-    let (told, config) = watch::channel(running.config.clone());
-    let reloader = Reloader {
-        sources,
-        running,
-        told,
-        logging,
-    };
-    tokio::spawn(signals.obey(stopper, reloader));
+    let (told, config) = watch::channel(loaded.config.clone());
     let start = Start {
         config,
         shutdown: shutdown.clone(),
@@ -98,9 +74,44 @@ where
         admin: admin.token.clone(),
         announce: Announce { admin },
     };
+    let reloader = Reloader {
+        sources,
+        running: loaded,
+        told,
+        logging,
+    };
+    let result = runtime.block_on(supervise(stopper, reloader, start, serve));
+    match shutdown.stage() {
+        Stage::Ended => runtime.shutdown_background(),
+        Stage::Running | Stage::Draining => runtime.shutdown_timeout(LAST_WORK),
+    }
+    result
+}
+
+async fn supervise<S, F>(
+    stopper: Stopper,
+    reloader: Reloader,
+    start: Start,
+    serve: S,
+) -> Result<(), Exit>
+where
+    S: FnOnce(Start) -> F,
+    F: Future<Output = Result<(), Exit>>,
+{
+    let signals = Signals::listen().map_err(|error| Exit::unavailable("signals", error))?;
+    let shutdown = start.shutdown.clone();
+    tokio::spawn(signals.obey(stopper, reloader));
+    until_ended(shutdown, serve(start)).await
+}
+
+/// What was acknowledged is durable, so the end can come at any point of `served`.
+async fn until_ended(
+    shutdown: Shutdown,
+    served: impl Future<Output = Result<(), Exit>>,
+) -> Result<(), Exit> {
     tokio::select! {
         biased;
-        result = serve(start) => result,
+        result = served => result,
         () = shutdown.ended() => Ok(()),
     }
 }
@@ -167,6 +178,28 @@ mod tests {
         assert_eq!(refused.code(), 74);
         let path = file.path().display().to_string();
         assert!(refused.to_string().starts_with(&path), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn the_second_request_to_end_does_not_wait_for_the_server() {
+        let (stopper, shutdown) = shutdown();
+        let served = async {
+            assert_eq!(stopper.advance(), Stage::Draining);
+            assert_eq!(stopper.advance(), Stage::Ended);
+            std::future::pending().await
+        };
+        until_ended(shutdown, served).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_servers_own_end_is_told() {
+        let (_stopper, shutdown) = shutdown();
+        let served = async { Err(Exit::unavailable("127.0.0.1:8080", "taken")) };
+        let exit = until_ended(shutdown, served).await.unwrap_err();
+        assert_eq!(
+            (exit.code(), exit.to_string().as_str()),
+            (69, "127.0.0.1:8080: taken")
+        );
     }
 
     #[test]

@@ -123,10 +123,6 @@ fn show_tells_where_each_value_came_from() {
         .args(["config", "show", "--public", "127.0.0.1:3"])
         .env("PARLOR_CONFIG", path(&file))
         .env("PARLOR_DATA_DIR", "/tmp/a")
-        .env(
-            "parlor__SERVER__internal",
-            "ignored: the prefix is in capitals",
-        )
         .env("PARLOR__server__Internal", "127.0.0.1:4")
         .output()
         .unwrap();
