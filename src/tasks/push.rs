@@ -1,7 +1,7 @@
 //! The poster: makes the attempts at the pushes that are owed.
 //!
 //! It is given [`Job`]s, at most one of a chat at a time, and [`Report`]s how each went; what is owed, and in which order,
-//! is decided by [`push::Subscriber`] and stored, so nothing is lost with the poster. Every destination has a [`Lane`] of
+//! is decided by [`push::Subscriber`] and stored, so nothing is lost with the poster. Every destination has a lane of
 //! its own: its own bound, its own concurrency, its own connections. A dead or slow one delays nobody else.
 
 mod attempt;
