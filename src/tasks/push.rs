@@ -1,7 +1,7 @@
 //! The poster: makes the attempts at the pushes that are owed.
 //!
 //! It is given [`Job`]s, at most one of a chat at a time, and [`Report`]s how each went; what is owed, and in which order,
-//! is decided by [`push::Subscriber`] and stored, so nothing is lost with the poster. Every destination has a [`Lane`] of
+//! is decided by [`push::Subscriber`] and stored, so nothing is lost with the poster. Every destination has a lane of
 //! its own: its own bound, its own concurrency, its own connections. A dead or slow one delays nobody else.
 
 mod attempt;
@@ -12,6 +12,7 @@ mod quiet;
 mod stories;
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -24,7 +25,7 @@ use self::attempt::Receiver;
 use self::lane::{After, Closed, Ended, Lane, Turn};
 pub use self::metrics::Metrics;
 use crate::clock::{Clock, Instant};
-use crate::id::{DeliveryId, SessionId};
+use crate::id::DeliveryId;
 use crate::push::{self, Answer, Destination, Failed, Outcome, RetrySchedule, Verdict};
 
 /// One attempt that is to be made.
@@ -49,10 +50,8 @@ pub struct Job {
 pub enum Report {
     /// An attempt has ended.
     Settled {
-        /// The chat.
-        session: SessionId,
-        /// The number of its delivery.
-        number: u64,
+        /// Of which delivery.
+        delivery: DeliveryId,
         /// How.
         outcome: Outcome,
     },
@@ -60,6 +59,8 @@ pub enum Report {
     Room {
         /// Its name.
         destination: String,
+        /// How many more, together with those who ask at the same time.
+        room: usize,
     },
     /// The first success after failures: deliveries that wait for this destination need not wait longer than their
     /// `Retry-After` ([`push::Delivery::ready_at`]). The first success after the start counts as one, because deliveries
@@ -68,12 +69,16 @@ pub enum Report {
         /// Its name.
         destination: String,
     },
-    /// The destination said 410: whatever it is offered becomes a dead letter at once, until reload or restart.
+    /// The destination said 410: whatever it is offered becomes a dead letter at once, until reload or restart. Those that
+    /// wait need not wait for that: this is to be taken as [`Recovered`](Self::Recovered) is.
     Disabled {
         /// Its name.
         destination: String,
     },
 }
+
+/// Takes a report, when there is room for it.
+type Tell = Box<dyn Fn(Report) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
 /// Makes the attempts. Cheap to clone.
 #[derive(Clone)]
@@ -83,7 +88,7 @@ pub struct Poster {
 
 struct Shared {
     lanes: RwLock<BTreeMap<String, Arc<Lane>>>,
-    tell: Box<dyn Fn(Report) + Send + Sync>,
+    tell: Tell,
     clock: Clock,
     metrics: Metrics,
     runtime: Handle,
@@ -95,17 +100,18 @@ struct Shared {
 impl Poster {
     /// A poster to these destinations, by name. Must be called within the runtime.
     ///
-    /// `tell` is called from the poster's tasks and from [`offer`](Self::offer), and must not block.
-    pub fn new(
+    /// `tell` is only called from the poster's own tasks. It may wait, for room in a bounded queue: the attempt then keeps
+    /// its place meanwhile.
+    pub fn new<T: Future<Output = ()> + Send + 'static>(
         destinations: BTreeMap<String, Destination>,
         clock: Clock,
         metrics: Metrics,
-        tell: impl Fn(Report) + Send + Sync + 'static,
+        tell: impl Fn(Report) -> T + Send + Sync + 'static,
     ) -> Result<Self, BadDestination> {
         let poster = Self {
             shared: Arc::new(Shared {
                 lanes: RwLock::default(),
-                tell: Box::new(tell),
+                tell: Box::new(move |report| Box::pin(tell(report))),
                 clock,
                 metrics,
                 runtime: Handle::current(),
@@ -124,7 +130,7 @@ impl Poster {
             return Err(job);
         }
         let Some(lane) = self.shared.lane(&job.destination) else {
-            self.shared.give_up(&job, Closed::Unconfigured);
+            self.shared.turn_down(job);
             return Ok(());
         };
         let workers = lane.offer(job)?;
@@ -147,7 +153,7 @@ impl Poster {
         Ok(())
     }
 
-    /// Waits until the attempts under way have ended and were reported; no others are begun. What was accepted and waits
+    /// Waits until the attempts under way have ended and their reports were taken; no others are begun. What was accepted and waits
     /// is dropped: it is owed still, and offered again after the next start.
     pub async fn drain(&self) {
         self.shared.draining.store(true, Ordering::Release);
@@ -183,7 +189,12 @@ impl Shared {
         {
             return Ok(present);
         }
-        warn_of_secrets(name, &destination);
+        if destination.secrets.is_empty() {
+            tracing::warn!(
+                destination = name,
+                "pushes are not signed: no secret is configured"
+            );
+        }
         Receiver::new(name, destination).map(Arc::new)
     }
 
@@ -202,14 +213,26 @@ impl Shared {
     }
 
     fn start(self: &Arc<Self>, lane: &Arc<Lane>, workers: usize) {
-        self.workers.send_modify(|under_way| *under_way += workers);
         for _ in 0..workers {
             let (shared, lane) = (Arc::clone(self), Arc::clone(lane));
-            self.runtime.spawn(async move {
-                shared.work(&lane).await;
-                shared.workers.send_modify(|under_way| *under_way -= 1);
-            });
+            self.spawn(async move { shared.work(&lane).await });
         }
+    }
+
+    /// Reports the end of a job to a destination that there never was.
+    fn turn_down(self: &Arc<Self>, job: Job) {
+        let shared = Arc::clone(self);
+        self.spawn(async move { shared.give_up(&job, Closed::Unconfigured).await });
+    }
+
+    /// Runs `work` as something that draining waits for.
+    fn spawn(self: &Arc<Self>, work: impl Future<Output = ()> + Send + 'static) {
+        self.workers.send_modify(|under_way| *under_way += 1);
+        let shared = Arc::clone(self);
+        self.runtime.spawn(async move {
+            work.await;
+            shared.workers.send_modify(|under_way| *under_way -= 1);
+        });
     }
 
     /// One worker: an attempt after the other, until nothing waits.
@@ -222,12 +245,12 @@ impl Shared {
         {
             let ended = match closed {
                 Some(closed) => {
-                    self.give_up(&job, closed);
+                    self.give_up(&job, closed).await;
                     Ended::NotMade
                 }
                 None => self.attempt(lane, &receiver, &job).await,
             };
-            self.tell_after(lane, lane.ended(ended, &receiver));
+            self.tell_after(lane, lane.ended(ended, &receiver)).await;
         }
     }
 
@@ -255,7 +278,7 @@ impl Shared {
         if outcome != Outcome::Delivered {
             lane.log_failure(job, &answer.reason(), &outcome, now);
         }
-        self.settle(job, outcome);
+        self.settle(job, outcome).await;
         match verdict {
             Verdict::Delivered => Ended::Succeeded,
             Verdict::RetryLater { .. } => Ended::Failed,
@@ -265,21 +288,18 @@ impl Shared {
     }
 
     /// A job of a destination that takes none.
-    fn give_up(&self, job: &Job, closed: Closed) {
+    async fn give_up(&self, job: &Job, closed: Closed) {
         let reason = closed.reason().to_owned();
-        self.settle(job, Outcome::Dead { reason });
+        self.settle(job, Outcome::Dead { reason }).await;
     }
 
-    fn settle(&self, job: &Job, outcome: Outcome) {
+    async fn settle(&self, job: &Job, outcome: Outcome) {
         self.metrics.settled(&job.destination, &outcome);
-        (self.tell)(Report::Settled {
-            session: job.delivery.session,
-            number: job.delivery.number,
-            outcome,
-        });
+        let delivery = job.delivery;
+        (self.tell)(Report::Settled { delivery, outcome }).await;
     }
 
-    fn tell_after(&self, lane: &Lane, after: After) {
+    async fn tell_after(&self, lane: &Lane, after: After) {
         let destination = || lane.name().to_owned();
         if after.disabled {
             let destination = destination();
@@ -287,15 +307,15 @@ impl Shared {
                 destination,
                 "the destination answered 410 and is disabled until reload or restart"
             );
-            (self.tell)(Report::Disabled { destination });
+            (self.tell)(Report::Disabled { destination }).await;
         }
         if after.recovered {
             let destination = destination();
-            (self.tell)(Report::Recovered { destination });
+            (self.tell)(Report::Recovered { destination }).await;
         }
-        if after.room {
+        if let Some(room) = after.room {
             let destination = destination();
-            (self.tell)(Report::Room { destination });
+            (self.tell)(Report::Room { destination, room }).await;
         }
     }
 }
@@ -315,18 +335,6 @@ fn retry(schedule: &RetrySchedule, failed: Failed, answer: Answer, now: Instant)
 fn dead(answer: Answer, because: &str) -> Outcome {
     Outcome::Dead {
         reason: format!("{}{because}", answer.reason()),
-    }
-}
-
-fn warn_of_secrets(destination: &str, configured: &Destination) {
-    if configured.secrets.is_empty() {
-        tracing::warn!(
-            destination,
-            "pushes are not signed: no secret is configured"
-        );
-    } else if configured.secrets.iter().any(push::Secret::is_short) {
-        let recommended = push::Secret::BYTES_GOOD;
-        tracing::warn!(destination, recommended, "a secret is short, in bytes");
     }
 }
 

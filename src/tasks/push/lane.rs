@@ -64,7 +64,8 @@ pub(super) enum Ended {
 /// What is worth telling after that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct After {
-    pub(super) room: bool,
+    /// For how many more, where one was turned away.
+    pub(super) room: Option<usize>,
     pub(super) recovered: bool,
     pub(super) disabled: bool,
 }
@@ -98,7 +99,7 @@ impl Lane {
     /// Accepts a job and says how many workers to start for it, or gives it back.
     pub(super) fn offer(&self, job: Job) -> Result<usize, Job> {
         let mut state = self.state();
-        if state.accepted >= 2 * state.concurrency() {
+        if state.free() == 0 {
             state.turned_away = true;
             return Err(job);
         }
@@ -131,9 +132,7 @@ impl Lane {
     pub(super) fn ended(&self, ended: Ended, receiver: &Arc<Receiver>) -> After {
         let mut state = self.state();
         state.accepted = state.accepted.saturating_sub(1);
-        let concurrency = state.concurrency();
-        let room = state.turned_away && state.accepted <= concurrency + concurrency / 2;
-        state.turned_away &= !room;
+        let room = state.room();
         let recovered = ended == Ended::Succeeded && state.failing;
         match ended {
             Ended::Succeeded => state.failing = false,
@@ -196,6 +195,20 @@ impl State {
         self.receiver.destination.concurrency.max(1)
     }
 
+    fn free(&self) -> usize {
+        (2 * self.concurrency()).saturating_sub(self.accepted)
+    }
+
+    /// What to tell those who were turned away, once there is room worth telling of.
+    fn room(&mut self) -> Option<usize> {
+        let worth = self.turned_away && self.free() * 2 >= self.concurrency();
+        if !worth {
+            return None;
+        }
+        self.turned_away = false;
+        Some(self.free())
+    }
+
     /// Workers for those who wait, as far as concurrency allows.
     fn hire(&mut self) -> usize {
         let free = self.concurrency().saturating_sub(self.workers);
@@ -235,12 +248,12 @@ mod tests {
 
     #[test]
     fn room_is_told_once_to_whom_was_turned_away() {
-        let (lane, receiver) = (lane(2), receiver(2));
+        let (lane, receiver) = (lane(4), receiver(4));
         while offer(&lane).is_some() {}
-        let room: Vec<bool> = (0..4)
+        let room: Vec<Option<usize>> = (0..4)
             .map(|_| lane.ended(Ended::Succeeded, &receiver).room)
             .collect();
-        assert_eq!(room, [true, false, false, false]);
+        assert_eq!(room, [None, Some(2), None, None]);
     }
 
     #[test]

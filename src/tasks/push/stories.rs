@@ -1,7 +1,7 @@
 //! Stories of the poster and receivers on the same machine: `acme` is the receiver that most of them are about.
 
 use std::convert::Infallible;
-use std::future::pending;
+use std::future::{pending, ready};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
@@ -17,6 +17,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::*;
 use crate::clock::Wall;
+use crate::id::SessionId;
 use crate::push::{Secret, sign};
 
 #[tokio::test]
@@ -231,8 +232,8 @@ async fn a_full_destination_gives_jobs_back_and_says_when_there_is_room() {
     let mut settled = Vec::new();
     loop {
         match poster.report().await {
-            Report::Settled { number, .. } => settled.push(number),
-            Report::Room { destination } => break assert_eq!(destination, "acme"),
+            Report::Settled { delivery, .. } => settled.push(delivery.number),
+            Report::Room { room, .. } => break assert_eq!(room, 1),
             _ => {}
         }
     }
@@ -311,7 +312,7 @@ async fn draining_ends_what_is_under_way_and_takes_no_more() {
     acme.seen().await;
     poster.poster.drain().await;
     let ended = poster.reports.try_recv();
-    assert!(matches!(ended, Ok(Report::Settled { number: 1, .. })));
+    assert!(matches!(ended, Ok(Report::Settled { .. })));
     let job = poster.job("acme", 2, 0);
     assert!(poster.poster.offer(job).is_err());
 }
@@ -369,7 +370,10 @@ impl TestPoster {
             destinations.map(named).into(),
             clock,
             Metrics::default(),
-            move |report| drop(tell.send(report)),
+            move |report| {
+                drop(tell.send(report));
+                ready(())
+            },
         );
         Self {
             poster: poster.unwrap(),
@@ -410,11 +414,8 @@ impl TestPoster {
     /// The next delivery that ended, or goes on.
     async fn settled(&mut self) -> (u64, Outcome) {
         loop {
-            if let Report::Settled {
-                number, outcome, ..
-            } = self.report().await
-            {
-                return (number, outcome);
+            if let Report::Settled { delivery, outcome } = self.report().await {
+                return (delivery.number, outcome);
             }
         }
     }
