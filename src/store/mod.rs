@@ -4,6 +4,7 @@
 
 mod codec;
 pub mod embedded;
+pub mod memory;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -120,6 +121,12 @@ pub enum Error {
     /// Somebody else owns the session now.
     #[error("the session is owned by another node")]
     Fenced,
+    /// The record does not fit into the log.
+    #[error("a record of more than {bytes_max} bytes cannot be stored")]
+    TooLarge {
+        /// Bytes allowed.
+        bytes_max: usize,
+    },
     /// The session's own record is damaged.
     #[error("a stored record of session {session} is damaged ({place})")]
     Damaged {

@@ -142,10 +142,7 @@ pub fn header(segments: &Segments, place: Place, session: SessionId) -> Result<H
     check(Header::decode(&bytes), place, session)
 }
 
-fn open(
-    segments: &Segments,
-    place: Place,
-) -> Result<std::sync::Arc<dyn super::disk::File>, Fault> {
+fn open(segments: &Segments, place: Place) -> Result<std::sync::Arc<dyn super::disk::File>, Fault> {
     segments.file(place.segment).map_err(|error| {
         if error.kind() == io::ErrorKind::NotFound {
             Fault::Missing(place)

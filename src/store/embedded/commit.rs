@@ -13,8 +13,8 @@ use super::index::Position;
 use super::queue::{Draft, Job, LaneState, Signal};
 use super::row::Row;
 use super::segments::Segment;
-use crate::id::SessionId;
 use crate::clock::Wall;
+use crate::id::SessionId;
 use crate::store::{Completion, Condition, Error};
 
 /// How long the commit thread waits for a segment to be made ready before it fails the batch.
@@ -287,7 +287,9 @@ impl Committer {
         };
         let offset = u64::from(self.head.offset);
         if self.soiled > 0 {
-            segment.file.write_at(&vec![0; self.soiled as usize], offset)?;
+            segment
+                .file
+                .write_at(&vec![0; self.soiled as usize], offset)?;
             segment.file.sync()?;
             self.soiled = 0;
         }
@@ -354,7 +356,11 @@ fn refuse(engine: &Engine, jobs: Vec<Job>) {
         } => {
             let failed = lane.has_failed(generation);
             Outcome::Commit {
-                result: if failed { Err(Error::Abandoned) } else { Ok(()) },
+                result: if failed {
+                    Err(Error::Abandoned)
+                } else {
+                    Ok(())
+                },
                 lane,
                 generation,
                 ticket,
@@ -425,7 +431,10 @@ fn push(
     lane: Arc<LaneState>,
     completion: Completion,
 ) {
-    match lanes.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &lane)) {
+    match lanes
+        .iter_mut()
+        .find(|(known, _)| Arc::ptr_eq(known, &lane))
+    {
         Some((_, completions)) => completions.push(completion),
         None => lanes.push((lane, vec![completion])),
     }

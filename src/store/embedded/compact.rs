@@ -41,7 +41,9 @@ impl Engine {
             match held(number) {
                 0 => self.retire(number),
                 bytes if self.is_sparse(number, bytes) => {
-                    emptiest = emptiest.min(Some((bytes, number))).or(Some((bytes, number)));
+                    emptiest = emptiest
+                        .min(Some((bytes, number)))
+                        .or(Some((bytes, number)));
                 }
                 _ => {}
             }
@@ -122,7 +124,11 @@ impl Engine {
         true
     }
 
-    fn places(&self, session: SessionId, tail: super::frame::Place) -> Option<Vec<super::frame::Place>> {
+    fn places(
+        &self,
+        session: SessionId,
+        tail: super::frame::Place,
+    ) -> Option<Vec<super::frame::Place>> {
         let mut places = Vec::new();
         for frame in chain::backwards(&self.segments, session, tail) {
             places.push(frame.ok()?.1);

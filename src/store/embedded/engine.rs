@@ -43,7 +43,7 @@ pub struct Engine {
     pub(super) head: Mutex<Position>,
     pub(super) condition: AtomicU8,
     pub(super) secret: [u8; 32],
-    pub(super) lock: Held,
+    pub(super) _lock: Held,
 }
 
 /// The lock of the data folder.
@@ -140,11 +140,11 @@ impl Engine {
         if let Some(entry) = self.hot.entry(session) {
             return Ok(Some(entry).filter(|entry| entry.row.is_some()));
         }
-        let row = self.index.row(session).map_err(|t| self.unreadable(session, &t))?;
-        Ok(row.map(|row| Entry {
-            row: Some(row),
-            ..Entry::default()
-        }))
+        let row = self
+            .index
+            .row(session)
+            .map_err(|t| self.unreadable(session, &t))?;
+        Ok(row.map(|row| Entry::indexed(Some(row))))
     }
 
     /// The same, and in memory from now on.
@@ -154,7 +154,10 @@ impl Engine {
                 return Ok(entry.row);
             }
             let evictions = self.hot.evictions(session);
-            let row = self.index.row(session).map_err(|t| self.unreadable(session, &t))?;
+            let row = self
+                .index
+                .row(session)
+                .map_err(|t| self.unreadable(session, &t))?;
             if row.is_none() {
                 return Ok(None);
             }
@@ -280,7 +283,7 @@ impl Engine {
     }
 
     /// Nothing is written any more.
-    pub fn fail_for_good(&self, what: &'static str, error: &dyn std::error::Error) {
+    pub fn fail_for_good(&self, what: &'static str, error: &(dyn std::error::Error + 'static)) {
         if self.condition.swap(READ_ONLY, Relaxed) != READ_ONLY {
             tracing::error!(what, error, "failed: read-only until restart");
         }

@@ -42,7 +42,9 @@ pub enum OpenError {
         what: String,
     },
     /// A newer version wrote it.
-    #[error("the data folder has format {version}, this version knows up to {FORMAT}; use the newer version")]
+    #[error(
+        "the data folder has format {version}, this version knows up to {FORMAT}; use the newer version"
+    )]
     TooNew {
         /// The format's number.
         version: u32,
@@ -99,7 +101,7 @@ pub fn open(
         committer: Mutex::new(Committer::new(replayed.segment, replayed.head)),
         condition: AtomicU8::default(),
         secret,
-        lock,
+        _lock: lock,
         disk,
     };
     if whole && !engine.checkpoint() {
@@ -146,7 +148,11 @@ fn check_position(position: Position, segments: &Segments) -> Result<(), OpenErr
 
 fn awake(index: &Index, replayed: &Replayed) -> Result<Vec<SessionId>, OpenError> {
     let mut awake = replayed.touched.clone();
-    awake.extend(index.awake().map_err(|error| broken(Broken::Index(error)))?);
+    awake.extend(
+        index
+            .awake()
+            .map_err(|error| broken(Broken::Index(error)))?,
+    );
     Ok(awake.into_iter().collect())
 }
 

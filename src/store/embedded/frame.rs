@@ -181,8 +181,7 @@ impl Header {
 
     /// Whether `payload` is what was written with this header.
     pub fn is_sound(&self, payload: &[u8]) -> bool {
-        payload.len() == self.payload_bytes as usize
-            && crc32fast::hash(payload) == self.payload_crc
+        payload.len() == self.payload_bytes as usize && crc32fast::hash(payload) == self.payload_crc
     }
 }
 

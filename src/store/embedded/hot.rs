@@ -79,6 +79,16 @@ struct Sets {
     resting: usize,
 }
 
+impl Entry {
+    /// A session as the index has it.
+    pub fn indexed(row: Option<Row>) -> Self {
+        Self {
+            row,
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for Hot {
     fn default() -> Self {
         Self {
@@ -127,11 +137,7 @@ impl Hot {
         if shard.evictions != evictions {
             return false;
         }
-        let entry = Entry {
-            row,
-            ..Entry::default()
-        };
-        shard.entries.insert(session, entry);
+        shard.entries.insert(session, Entry::indexed(row));
         true
     }
 
@@ -441,7 +447,10 @@ mod tests {
         };
         assert!(!hot.relocate(alice(), copy(2)));
         assert!(hot.relocate(alice(), copy(1)));
-        assert_eq!(hot.brief(alice()).flatten().map(|b| b.tail.segment), Some(9));
+        assert_eq!(
+            hot.brief(alice()).flatten().map(|b| b.tail.segment),
+            Some(9)
+        );
     }
 
     fn alice() -> SessionId {

@@ -228,9 +228,7 @@ impl Index {
         write_entries(&write, entries)?;
         if let Some(position) = position {
             let bytes = seal(encode_position(position));
-            write
-                .open_table(META)?
-                .insert(POSITION, bytes.as_slice())?;
+            write.open_table(META)?.insert(POSITION, bytes.as_slice())?;
         }
         write.commit()?;
         Ok(())
@@ -258,10 +256,7 @@ struct Tables<'t> {
     segments: Table<'t, u32, u64>,
 }
 
-fn write_entries(
-    write: &WriteTransaction,
-    entries: &[(SessionId, Entry)],
-) -> Result<(), Trouble> {
+fn write_entries(write: &WriteTransaction, entries: &[(SessionId, Entry)]) -> Result<(), Trouble> {
     let mut tables = Tables {
         sessions: write.open_table(SESSIONS)?,
         snapshots: write.open_table(SNAPSHOTS)?,
@@ -292,8 +287,18 @@ impl Tables<'_> {
                 self.deadlines.insert((is, key), ())?;
             }
         }
-        mark(&mut self.open, key, old.map(|row| row.open), new.map(|row| row.open))?;
-        mark(&mut self.awake, key, old.map(|row| row.awake), new.map(|row| row.awake))?;
+        mark(
+            &mut self.open,
+            key,
+            old.map(|row| row.open),
+            new.map(|row| row.open),
+        )?;
+        mark(
+            &mut self.awake,
+            key,
+            old.map(|row| row.awake),
+            new.map(|row| row.awake),
+        )?;
         self.count(old, new)?;
         match (&entry.snapshot, new) {
             (Some(kept), Some(_)) => {
@@ -443,8 +448,13 @@ mod tests {
             spread: vec![(1, 100)],
             ..Row::default()
         };
-        index.write(&[(alice(), entry(Some(row.clone())))], None).unwrap();
-        assert_eq!(index.due(Instant(7), 9, |_| true).unwrap(), [(Instant(7), alice())]);
+        index
+            .write(&[(alice(), entry(Some(row.clone())))], None)
+            .unwrap();
+        assert_eq!(
+            index.due(Instant(7), 9, |_| true).unwrap(),
+            [(Instant(7), alice())]
+        );
         assert_eq!(index.opened(None, 9, |_| true).unwrap(), [alice()]);
         assert_eq!(index.segments().unwrap(), [(1, 100)]);
 
@@ -472,11 +482,8 @@ mod tests {
             records: 3,
             bytes: Arc::from(&b"state"[..]),
         };
-        let asleep = Entry {
-            row: Some(Row::default()),
-            snapshot: Some(kept.clone()),
-            ..Entry::default()
-        };
+        let mut asleep = entry(Some(Row::default()));
+        asleep.snapshot = Some(kept.clone());
         let position = Position {
             segment: 1,
             offset: 2,
@@ -494,10 +501,7 @@ mod tests {
     }
 
     fn entry(row: Option<Row>) -> Entry {
-        Entry {
-            row,
-            ..Entry::default()
-        }
+        Entry::indexed(row)
     }
 
     fn alice() -> SessionId {

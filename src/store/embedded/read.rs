@@ -169,9 +169,7 @@ impl Reader<'_> {
         let mut after = 0;
         for end in marks.chain([row.tail]) {
             let stretch = self.stretch(end, after)?;
-            after = stretch
-                .last()
-                .map_or(after, |(header, _)| header.number);
+            after = stretch.last().map_or(after, |(header, _)| header.number);
             for (header, payload) in stretch {
                 if !self.take(&header, &payload)? {
                     return Ok(());

@@ -339,7 +339,10 @@ mod tests {
     fn the_first_segments_are_small() {
         let sizes = Sizes::default();
         let megabytes = |number| sizes.of(number) >> 20;
-        assert_eq!([1, 2, 3, 4, 5, 6, 99].map(megabytes), [4, 8, 16, 32, 64, 64, 64]);
+        assert_eq!(
+            [1, 2, 3, 4, 5, 6, 99].map(megabytes),
+            [4, 8, 16, 32, 64, 64, 64]
+        );
     }
 
     #[test]
@@ -374,7 +377,10 @@ mod tests {
         let segments = segments(&disk);
         disk.set_free(100);
         assert!(segments.prepare(false).is_err());
-        assert_eq!(segments.wait(Duration::ZERO), Err(io::ErrorKind::StorageFull));
+        assert_eq!(
+            segments.wait(Duration::ZERO),
+            Err(io::ErrorKind::StorageFull)
+        );
         disk.set_free(1 << 20);
         segments.prepare(false).unwrap();
         assert_eq!(segments.wait(Duration::ZERO), Ok(()));

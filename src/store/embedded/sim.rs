@@ -311,9 +311,7 @@ impl State {
         let end = offset + bytes.len();
         let growth = end.saturating_sub(content.seen.len()) as u64;
         if let Some(free) = &mut self.free {
-            *free = free
-                .checked_sub(growth)
-                .ok_or(io::ErrorKind::StorageFull)?;
+            *free = free.checked_sub(growth).ok_or(io::ErrorKind::StorageFull)?;
         }
         if growth > 0 {
             content.seen.resize(end, 0);
