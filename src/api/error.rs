@@ -3,82 +3,58 @@
 //! Protocol-level trouble is an HTTP status; chat-level trouble is HTTP 200 with a `statusCode`. Both have the same body.
 //! Bayeux and the pages use the HTTP half.
 
+use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{CONNECTION, HeaderValue};
 
-use crate::chat::Rejection;
 use crate::http::rate_limit::TooOften;
 use crate::http::reply::{self, Response};
 use crate::http::{RequestId, body, fields};
 use crate::hub::Refusal;
 use crate::store;
+use crate::wire::v2::{Failure, FieldError};
 
 /// Seconds after which a draining or overloaded server may be asked again.
 const COME_AGAIN: u64 = 5;
 
 /// What went wrong, in the terms of the contract.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{advice}")]
+#[error("{}", failure.advice)]
 pub struct Trouble {
     /// The HTTP status; 200 where the trouble is the chat's.
     pub status: StatusCode,
-    /// 1: the same again may help; 2: it will not.
-    pub status_code: u8,
-    /// The code in `errors`: one of the Genesys codes, or the HTTP status.
-    pub code: u16,
-    /// What the caller can do.
-    pub advice: String,
-    /// `chatEnded`, where it is known.
-    pub chat_ended: Option<bool>,
+    /// What the body says. The code of protocol-level trouble is its status.
+    pub failure: Failure,
     /// `Retry-After`, whole seconds.
     pub retry_after: Option<u64>,
     /// `Allow`.
     pub allow: Option<&'static str>,
 }
 
-/// The codes of the Genesys documents that are answered over REST.
-pub mod code {
-    /// A text is longer than allowed.
-    pub const TOO_LONG: u16 = 204;
-    /// No chat can be begun at present.
-    pub const UNAVAILABLE: u16 = 240;
-    /// No such chat, or not the caller's; or it is over.
-    pub const NO_CHAT: u16 = 249;
-}
-
 impl Trouble {
-    /// Trouble with the protocol: the code is the status.
+    /// Trouble with the protocol.
     pub fn http(status: StatusCode, advice: impl Into<String>) -> Self {
-        let server = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
+        let again = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
+        let failure = match again {
+            true => Failure::for_now(status.as_u16(), advice),
+            false => Failure::finally(status.as_u16(), advice),
+        };
         Self {
             status,
-            status_code: if server { 1 } else { 2 },
-            code: status.as_u16(),
-            advice: advice.into(),
-            chat_ended: None,
+            failure,
             retry_after: None,
             allow: None,
         }
     }
 
-    /// Trouble of the chat: HTTP 200.
-    pub fn chat(status_code: u8, code: u16, advice: impl Into<String>) -> Self {
-        Self {
-            status: StatusCode::OK,
-            status_code,
-            code,
-            ..Self::http(StatusCode::OK, advice)
-        }
+    /// 404: nothing is there.
+    pub fn not_found(advice: impl Into<String>) -> Self {
+        Self::http(StatusCode::NOT_FOUND, advice)
     }
 
     /// 400: it cannot be understood, or lacks something.
     pub fn bad_request(advice: impl Into<String>) -> Self {
         Self::http(StatusCode::BAD_REQUEST, advice)
-    }
-
-    /// 404: nothing is there.
-    pub fn not_found(advice: impl Into<String>) -> Self {
-        Self::http(StatusCode::NOT_FOUND, advice)
     }
 
     /// 405 with what would have been right.
@@ -89,27 +65,18 @@ impl Trouble {
         }
     }
 
-    /// No such chat, a wrong key, a wrong user: never said which.
-    pub fn no_chat() -> Self {
+    /// 503: later, perhaps.
+    fn unavailable() -> Self {
         Self {
-            chat_ended: Some(true),
-            ..Self::chat(
-                2,
-                code::NO_CHAT,
-                "there is no such chat session, or it is over",
-            )
-        }
-    }
-
-    fn unavailable(advice: impl Into<String>) -> Self {
-        Self {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            failure: Failure::unavailable(),
             retry_after: Some(COME_AGAIN),
-            ..Self::http(StatusCode::SERVICE_UNAVAILABLE, advice)
+            allow: None,
         }
     }
 
     /// Puts the status and its headers on a response made of `body`, the encoded form of this trouble.
-    pub fn respond(&self, body: Vec<u8>) -> Response {
+    pub fn respond(&self, body: Bytes) -> Response {
         let mut response = reply::with(self.status, reply::JSON, body);
         if let Some(seconds) = self.retry_after {
             response = reply::retry_after(response, seconds);
@@ -131,11 +98,11 @@ impl Trouble {
     /// The whole response to protocol-level trouble outside of a chat.
     pub fn into_response(self, request_id: &RequestId) -> Response {
         let body = serde_json::json!({
-            "statusCode": self.status_code,
-            "errors": [{ "code": self.code, "advice": self.advice }],
+            "statusCode": self.failure.status_code,
+            "errors": [{ "code": self.failure.code, "advice": self.failure.advice }],
             "referenceId": request_id.as_str(),
         });
-        self.respond(body.to_string().into_bytes())
+        self.respond(body.to_string().into())
     }
 }
 
@@ -155,12 +122,18 @@ impl From<fields::Trouble> for Trouble {
     fn from(trouble: fields::Trouble) -> Self {
         let status = match trouble {
             fields::Trouble::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            fields::Trouble::Malformed(_)
-            | fields::Trouble::Nested
-            | fields::Trouble::Nul
-            | fields::Trouble::TooMany { .. } => StatusCode::BAD_REQUEST,
+            fields::Trouble::Malformed(_) | fields::Trouble::TooMany { .. } => {
+                StatusCode::BAD_REQUEST
+            }
         };
         Self::http(status, trouble.to_string())
+    }
+}
+
+/// A field of a call in a chat is missing or malformed. What is wrong with a *Request Chat* is a [`Failure`] instead.
+impl From<FieldError> for Trouble {
+    fn from(error: FieldError) -> Self {
+        Self::bad_request(error.advice)
     }
 }
 
@@ -173,44 +146,27 @@ impl From<TooOften> for Trouble {
     }
 }
 
+/// Trouble of the chat: HTTP 200.
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        Self {
+            status: StatusCode::OK,
+            failure,
+            retry_after: None,
+            allow: None,
+        }
+    }
+}
+
 impl From<Refusal> for Trouble {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::Unknown => Self::no_chat(),
-            Refusal::Rejected(rejection) => rejection.into(),
-            Refusal::Store(error) => error.into(),
-            Refusal::LoadLimit => Self::chat(1, code::UNAVAILABLE, refusal.to_string()),
-            Refusal::Draining | Refusal::Busy => Self::unavailable(refusal.to_string()),
-        }
-    }
-}
-
-impl From<Rejection> for Trouble {
-    fn from(rejection: Rejection) -> Self {
-        let advice = rejection.to_string();
-        match rejection {
-            Rejection::Closed | Rejection::Left => Self {
-                chat_ended: Some(true),
-                ..Self::chat(2, code::NO_CHAT, advice)
-            },
-            Rejection::TooLong { .. } => Self::chat(2, code::TOO_LONG, advice),
-            Rejection::UnknownParticipant
-            | Rejection::Forbidden(_)
-            | Rejection::Limit { .. }
-            | Rejection::Invalid(_) => Self::chat(2, 400, advice),
-        }
-    }
-}
-
-impl From<store::Error> for Trouble {
-    fn from(error: store::Error) -> Self {
-        match error {
+            Refusal::Unknown => Failure::unknown_chat().into(),
+            Refusal::Rejected(rejection) => Failure::from(&rejection).into(),
             // The place of the damage is for the log, not for the customer.
-            store::Error::Damaged { .. } => Self::no_chat(),
-            store::Error::NoSpace
-            | store::Error::ReadOnly
-            | store::Error::Abandoned
-            | store::Error::Fenced => Self::unavailable("the chat cannot be stored at present"),
+            Refusal::Store(store::Error::Damaged { .. }) => Failure::unknown_chat().into(),
+            Refusal::LoadLimit => Failure::load_limit().into(),
+            Refusal::Store(_) | Refusal::Draining | Refusal::Busy => Self::unavailable(),
         }
     }
 }
@@ -218,6 +174,7 @@ impl From<store::Error> for Trouble {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::Rejection;
     use crate::clock::Wall;
     use crate::id::SessionId;
     use hyper::header::{ALLOW, RETRY_AFTER};
@@ -228,23 +185,30 @@ mod tests {
             session: SessionId::new(Wall(1), 1),
             place: "segment 7".into(),
         };
+        let store = |error| Trouble::from(Refusal::Store(error));
+        let rejected = |rejection| Trouble::from(Refusal::Rejected(rejection));
         let table: [(Trouble, u16, u8, u16); 17] = [
             (body::Trouble::TooLarge { max: 1 }.into(), 413, 2, 413),
             (body::Trouble::Compressed.into(), 415, 2, 415),
             (body::Trouble::Broken.into(), 400, 2, 400),
             (body::Trouble::Slow.into(), 408, 2, 408),
             (fields::Trouble::MediaType.into(), 415, 2, 415),
-            (fields::Trouble::Nul.into(), 400, 2, 400),
+            (
+                FieldError::malformed("message is missing").into(),
+                400,
+                2,
+                400,
+            ),
             (Trouble::method("POST"), 405, 2, 405),
             (Refusal::Unknown.into(), 200, 2, 249),
             (Refusal::LoadLimit.into(), 200, 1, 240),
             (Refusal::Draining.into(), 503, 1, 503),
             (Refusal::Busy.into(), 503, 1, 503),
-            (store::Error::NoSpace.into(), 503, 1, 503),
-            (damaged.into(), 200, 2, 249),
-            (Rejection::Left.into(), 200, 2, 249),
-            (Rejection::TooLong { max: 9 }.into(), 200, 2, 204),
-            (Rejection::Invalid("nickname").into(), 200, 2, 400),
+            (store(store::Error::NoSpace), 503, 1, 503),
+            (store(damaged), 200, 2, 249),
+            (rejected(Rejection::Left), 200, 2, 249),
+            (rejected(Rejection::TooLong { max: 9 }), 200, 2, 204),
+            (rejected(Rejection::Invalid("nickname")), 200, 2, 400),
             (
                 TooOften {
                     option: "per-chat",
@@ -257,7 +221,8 @@ mod tests {
             ),
         ];
         for (trouble, status, status_code, code) in table {
-            let told = (trouble.status.as_u16(), trouble.status_code, trouble.code);
+            let failure = &trouble.failure;
+            let told = (trouble.status.as_u16(), failure.status_code, failure.code);
             assert_eq!(told, (status, status_code, code), "{trouble}");
         }
     }
@@ -284,6 +249,7 @@ mod tests {
             session: SessionId::new(Wall(1), 1),
             place: "segment 7".into(),
         };
-        assert_eq!(Trouble::from(error), Trouble::no_chat());
+        let trouble = Trouble::from(Refusal::Store(error));
+        assert_eq!(trouble, Failure::unknown_chat().into());
     }
 }

@@ -1,37 +1,37 @@
 //! Chat API Version 2 over REST: seed *Chat API Version 2*.
 //!
-//! A request becomes a [`Plan`](operation::Plan) without asking anybody; then its key is checked, which asks nobody
-//! either, so that a stranger costs no read of the store and learns nothing; only then is the hub asked.
+//! What can be wrong with a request by itself is found first; then its key is checked, which asks nobody either, so that a
+//! stranger costs no read of the store and learns nothing; only then is the hub asked.
 
-mod operation;
 mod path;
-mod reply;
-mod request_chat;
 
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 
-use hyper::Method;
-use hyper::body::Incoming;
+use bytes::Bytes;
+use hyper::body::Body;
 use hyper::header::{HeaderMap, HeaderName};
 use hyper::http::request::Parts;
+use hyper::{Method, StatusCode};
 use prometheus_client::metrics::counter::Counter;
+use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
-use self::operation::{Operation, Plan, Shape};
 use self::path::{Path, Target};
-use self::reply::Reply;
 use crate::api::error::Trouble;
 use crate::api::read_body;
-use crate::chat::{self, Command, Create, Rejection};
+use crate::chat::{self, Command, Create, Policy, Rejection};
 use crate::clock::Clock;
 use crate::http::rate_limit::{RateLimits, Rates};
 use crate::http::reply::{JSON, with};
-use crate::http::{Caller, Fields, Response};
-use crate::hub::{Also, Done, Hub, Page, Refusal};
-use crate::id::{ParticipantId, SessionId, UserId};
+use crate::http::{Caller, Given, Response};
+use crate::hub::{Also, Done, Hub, Page, Refusal, View};
+use crate::id::{ParticipantId, SessionId};
 use crate::push::{Destinations, Subscription};
+use crate::wire::keys::Keys;
+use crate::wire::v2::reply::{self, Party, Stretch};
+use crate::wire::v2::{Failure, FieldError, Fields, Operation, RequestChat, request_chat};
 
 const METHODS: &str = "POST, OPTIONS";
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -57,10 +57,8 @@ pub struct Settings {
     pub body_bytes_max: usize,
     /// `[limits] fields`.
     pub fields_max: usize,
-    /// `[limits] nickname`, characters of a nickname and of each other name.
-    pub name_chars_max: usize,
-    /// `[limits] subject`, characters.
-    pub subject_chars_max: usize,
+    /// The limits on names and subjects.
+    pub policy: Arc<Policy>,
 }
 
 /// A `[chat.NAME]`, or what it inherits from `[chat]`.
@@ -70,16 +68,6 @@ pub struct Service {
     pub tenant: String,
     /// `typing_preview`.
     pub typing_preview: bool,
-}
-
-/// What a customer proves itself with. The work does not depend on what is wrong with it.
-pub trait Keys: Send + Sync + 'static {
-    /// The `secureKey` of a chat over REST.
-    fn rest(&self, session: SessionId) -> String;
-    /// The `userId` of a participant.
-    fn user(&self, session: SessionId, participant: ParticipantId) -> UserId;
-    /// Whether this user and this key, of either door, are those of the session's customer; in constant time.
-    fn open(&self, session: SessionId, user: Option<&str>, key: &str) -> bool;
 }
 
 /// What this API asks of the [`Hub`].
@@ -111,7 +99,7 @@ pub struct Api<C = Hub> {
     /// The chats.
     pub chats: C,
     /// What customers prove themselves with.
-    pub keys: Arc<dyn Keys>,
+    pub keys: Keys,
     /// What configuration decides.
     pub settings: watch::Receiver<Arc<Settings>>,
     /// The buckets of this process.
@@ -122,85 +110,126 @@ pub struct Api<C = Hub> {
     pub subscriptions_ignored: Counter,
 }
 
-/// One call, as far as it goes before the body is read.
+/// One call, and what it is judged by.
 struct Call<'a> {
-    settings: Arc<Settings>,
-    service: &'a Service,
-    headers: &'a HeaderMap,
+    settings: &'a Settings,
+    path: &'a Path,
+    parts: &'a Parts,
     caller: &'a Caller,
     rates: &'a Rates,
 }
 
+/// How the reply to a call looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    Sent,
+    Refreshed,
+    Accepted,
+    Disconnected,
+}
+
 impl<C: Chats> Api<C> {
     /// Answers a request whose path goes on with `rest` after `/genesys/2/chat/`.
-    pub async fn answer(
+    pub async fn answer<B>(
         &self,
         rest: &str,
         parts: &Parts,
-        body: Incoming,
+        body: B,
         caller: &Caller,
         rates: &Rates,
-    ) -> Response {
+    ) -> Response
+    where
+        B: Body + Send,
+        B::Data: Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let settings = Arc::clone(&self.settings.borrow());
         let path = Path::parse(rest);
-        let answer = self.body(path.as_ref(), &settings, parts, body, caller, rates);
-        match answer.await {
-            Ok(body) => with(hyper::StatusCode::OK, JSON, body),
-            Err(trouble) => {
-                let chat = path.as_ref().and_then(Path::chat);
+        let done = match &path {
+            Some(path) => {
+                let settings = &settings;
+                let call = Call {
+                    settings,
+                    path,
+                    parts,
+                    caller,
+                    rates,
+                };
+                self.serve(&call, body).await
+            }
+            None => Err(Trouble::not_found("there is no such call")),
+        };
+        done.map_or_else(
+            |trouble| {
+                let chat = path.as_ref().and_then(|path| path.chat()?.parse().ok());
                 let id = caller.request_id.as_str();
-                trouble.respond(reply::of_trouble(&trouble, &settings.alias, chat, id))
+                trouble.respond(reply::failed(&settings.alias, chat, &trouble.failure, id))
+            },
+            |body| with(StatusCode::OK, JSON, body),
+        )
+    }
+
+    async fn serve<B>(&self, call: &Call<'_>, body: B) -> Result<Bytes, Trouble>
+    where
+        B: Body + Send,
+        B::Data: Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let service = call.service()?;
+        if call.parts.method != Method::POST {
+            return Err(Trouble::method(METHODS));
+        }
+        let headers = &call.parts.headers;
+        let body = read_body(headers, body, call.settings.body_bytes_max).await?;
+        let given = Given::parse(headers, body, call.settings.fields_max).await?;
+        let fields = fields(given)?;
+        match &call.path.target {
+            Target::New => self.request_chat(call, service, fields).await,
+            Target::Chat { chat, operation } => {
+                self.operate(call, service, chat, operation, fields).await
             }
         }
     }
 
-    async fn body(
+    async fn request_chat(
         &self,
-        path: Option<&Path>,
-        settings: &Arc<Settings>,
-        parts: &Parts,
-        body: Incoming,
-        caller: &Caller,
-        rates: &Rates,
-    ) -> Result<Vec<u8>, Trouble> {
-        let path = path.ok_or_else(|| Trouble::not_found("there is no such call"))?;
-        let service = settings.services.get(&path.service);
-        let service = service.ok_or_else(|| Trouble::not_found("there is no such service"))?;
-        if parts.method != Method::POST {
-            return Err(Trouble::method(METHODS));
-        }
-        let bytes = read_body(&parts.headers, body, settings.body_bytes_max).await?;
-        let fields = Fields::parse(&parts.headers, bytes, settings.fields_max).await?;
-        let call = Call {
-            settings: Arc::clone(settings),
-            service,
-            headers: &parts.headers,
-            caller,
-            rates,
+        call: &Call<'_>,
+        service: &Service,
+        fields: Fields,
+    ) -> Result<Bytes, Trouble> {
+        let asked = match Operation::named("requestChat", fields)? {
+            Operation::RequestChat(asked) => asked,
+            _ => RequestChat::default(),
         };
-        match &path.target {
-            Target::New => self.request_chat(&call, &path.service, fields).await,
-            Target::Chat { chat, operation } => self.operate(&call, chat, *operation, &fields).await,
-        }
-    }
-
-    async fn request_chat(&self, call: &Call<'_>, service: &str, fields: Fields) -> Result<Vec<u8>, Trouble> {
-        let create = request_chat::create(service, fields, &call.settings)?;
+        let create = request_chat(&call.path.service, asked, &call.settings.policy)
+            .map_err(Failure::from)?;
         let subscription = self.subscription(call, &create.user_data)?;
         let done = self.chats.create(create, subscription).await?;
-        let session = done.view.session;
+        let view = done.view;
         // The chat exists, whatever becomes of this reading.
-        let page = self.chats.read(session, 1, call.settings.reply_bytes_max).await;
-        let events = page.map(|page| page.events).unwrap_or_default();
-        Ok(self.reply(call, &done.view).with_events(&events).with_position(done.view.next_index).encode())
+        let from = 1;
+        let page = self
+            .chats
+            .read(view.session, from, call.settings.reply_bytes_max);
+        let events = page.await.map(|page| page.events).unwrap_or_default();
+        let stretch = stretch(&view, &events, view.next_index);
+        Ok(self.told(call, service, &view, |party, _| {
+            reply::requested(party, stretch)
+        }))
     }
 
-    fn subscription(&self, call: &Call<'_>, user_data: &chat::UserData) -> Result<Option<Subscription>, Trouble> {
-        let parsed = Subscription::parse(user_data, false, false, &call.settings.destinations);
-        let wish = parsed.map_err(|refused| Trouble::chat(2, 400, refused.to_string()))?;
+    fn subscription(
+        &self,
+        call: &Call<'_>,
+        user_data: &chat::UserData,
+    ) -> Result<Option<Subscription>, Trouble> {
+        let wish = Subscription::parse(user_data, false, false, &call.settings.destinations)
+            .map_err(|refused| Failure::finally(400, refused.to_string()))?;
         if wish.is_some() && !call.settings.push_on_join {
             self.subscriptions_ignored.inc();
-            tracing::warn!("a chat wished for pushes, and got none: flex-push-enabled or flex-push-on-join is false");
+            tracing::warn!(
+                "a chat is begun without the pushes it wished for: flex-push-enabled or flex-push-on-join is false"
+            );
             return Ok(None);
         }
         Ok(wish)
@@ -209,64 +238,57 @@ impl<C: Chats> Api<C> {
     async fn operate(
         &self,
         call: &Call<'_>,
+        service: &Service,
         chat: &str,
-        operation: Operation,
-        fields: &Fields,
-    ) -> Result<Vec<u8>, Trouble> {
-        let plan = Plan::of(operation, fields, call.service.typing_preview)?;
-        let key = idempotency_key(call.headers)?;
-        let session = self.admit(chat, fields)?;
+        name: &str,
+        fields: Fields,
+    ) -> Result<Bytes, Trouble> {
+        let opened = self.open(chat, &fields);
+        let operation = previewed(Operation::named(name, fields)?, service.typing_preview);
+        let idempotency_key = idempotency_key(&call.parts.headers)?;
+        let session = opened.ok_or_else(Failure::unknown_chat)?;
         let now = self.clock.now().instant;
-        self.limits.chat(call.rates, session, call.caller.address, now)?;
+        self.limits
+            .chat(call.rates, session, call.caller.address, now)?;
+        let (shape, position) = (Shape::of(&operation), position(&operation));
+        let command = operation.into_command();
         let also = Also {
-            idempotency: key.map(|key| operation.fingerprint(key, fields)),
-            position: plan.position.filter(|position| *position > 0),
+            idempotency: idempotency_key
+                .zip(command.as_ref())
+                .map(|(key, command)| fingerprint(key, command)),
+            position: position.filter(|position| *position > 0),
         };
-        self.carry_out(call, session, plan, also).await
-    }
-
-    /// The session, if the caller is its customer.
-    fn admit(&self, chat: &str, fields: &Fields) -> Result<SessionId, Trouble> {
-        let session = chat.parse::<SessionId>();
-        let asked = session.unwrap_or(SessionId::from_bytes([0; 12]));
-        let key = fields.get("secureKey").unwrap_or_default();
-        let opened = self.keys.open(asked, fields.get("userId"), key);
-        match (opened, session) {
-            (true, Ok(session)) => Ok(session),
-            _ => Err(Trouble::no_chat()),
-        }
-    }
-
-    async fn carry_out(
-        &self,
-        call: &Call<'_>,
-        session: SessionId,
-        plan: Plan,
-        also: Also,
-    ) -> Result<Vec<u8>, Trouble> {
-        let done = match plan.command {
-            Some(command) => self.command(session, command, also, plan.shape).await?,
+        let done = match command {
+            Some(command) => self.submit(session, command, also, shape).await?,
             None => None,
         };
-        if let Some(from) = plan.position {
-            let page = self.chats.read(session, from, call.settings.reply_bytes_max).await?;
-            let reply = self.reply(call, &page.view).with_events(&page.events);
-            return Ok(reply.shaped(plan.shape).with_position(page.next_position).encode());
+        if let Some(from) = position {
+            let page = self
+                .chats
+                .read(session, from, call.settings.reply_bytes_max)
+                .await?;
+            let stretch = stretch(&page.view, &page.events, page.next_position);
+            return Ok(self.shaped(call, service, &page.view, shape, stretch));
         }
-        let Some(done) = done else {
-            return Err(Trouble::no_chat());
-        };
-        let reply = self.reply(call, &done.view).shaped(plan.shape);
-        Ok(match plan.shape {
-            Shape::Disconnected => reply::disconnected(),
-            Shape::Sent => reply.with_events(&[]).with_position(done.view.next_index).encode(),
-            Shape::Refreshed | Shape::Told => reply.encode(),
-        })
+        let view = done.ok_or_else(Failure::unknown_chat)?.view;
+        let nothing = stretch(&view, &[], view.next_index);
+        Ok(self.shaped(call, service, &view, shape, nothing))
     }
 
-    /// Does the command. What a customer is typing while it refreshes is no reason to keep the transcript from it once
-    /// the chat is over.
-    async fn command(
+    /// The session, if the caller shows that it is its customer's.
+    fn open(&self, chat: &str, fields: &Fields) -> Option<SessionId> {
+        let session = chat.parse::<SessionId>().ok();
+        let asked = session.unwrap_or(SessionId::from_bytes([0; 12]));
+        let key = fields.text("secureKey").unwrap_or_default();
+        let right = self
+            .keys
+            .check_rest_or_cometd(asked, fields.text("userId"), key);
+        session.filter(|_| right)
+    }
+
+    /// Does the command. What a customer was typing as it refreshes is no reason to keep the transcript from it once the
+    /// chat is over.
+    async fn submit(
         &self,
         session: SessionId,
         command: Command,
@@ -275,33 +297,130 @@ impl<C: Chats> Api<C> {
     ) -> Result<Option<Done>, Trouble> {
         match self.chats.submit(session, command, also).await {
             Ok(done) => Ok(Some(done)),
-            Err(Refusal::Rejected(Rejection::Closed | Rejection::Left)) if shape == Shape::Refreshed => Ok(None),
+            Err(Refusal::Rejected(Rejection::Closed | Rejection::Left))
+                if shape == Shape::Refreshed =>
+            {
+                Ok(None)
+            }
             Err(refusal) => Err(refusal.into()),
         }
     }
 
-    fn reply<'a>(&self, call: &'a Call<'_>, view: &crate::hub::View) -> Reply<'a> {
-        Reply::new(
-            &call.settings.alias,
-            &call.service.tenant,
-            view,
-            self.keys.user(view.session, CUSTOMER),
-            self.keys.rest(view.session),
-        )
+    fn shaped(
+        &self,
+        call: &Call<'_>,
+        service: &Service,
+        view: &View,
+        shape: Shape,
+        stretch: Stretch<'_>,
+    ) -> Bytes {
+        self.told(call, service, view, |party, tenant| match shape {
+            Shape::Sent => reply::sent(party, stretch),
+            Shape::Refreshed => reply::refreshed(party, stretch, tenant),
+            Shape::Accepted => reply::accepted(party, stretch.chat_ended),
+            Shape::Disconnected => reply::disconnected(),
+        })
+    }
+
+    fn told(
+        &self,
+        call: &Call<'_>,
+        service: &Service,
+        view: &View,
+        tell: impl FnOnce(Party<'_>, &str) -> Bytes,
+    ) -> Bytes {
+        let secure_key = self.keys.rest(view.session);
+        let party = Party {
+            alias: &call.settings.alias,
+            chat: view.session,
+            user: self.keys.user(view.session, CUSTOMER),
+            secure_key: &secure_key,
+        };
+        tell(party, &service.tenant)
+    }
+}
+
+impl<'a> Call<'a> {
+    fn service(&self) -> Result<&'a Service, Trouble> {
+        let service = self.settings.services.get(&self.path.service);
+        service.ok_or_else(|| Trouble::not_found("there is no such service"))
+    }
+}
+
+impl Shape {
+    fn of(operation: &Operation) -> Self {
+        match operation {
+            Operation::Send { .. } => Self::Sent,
+            Operation::Refresh { .. } => Self::Refreshed,
+            Operation::Disconnect => Self::Disconnected,
+            _ => Self::Accepted,
+        }
     }
 }
 
 impl Chats for Hub {
-    async fn create(&self, create: Create, subscription: Option<Subscription>) -> Result<Done, Refusal> {
+    async fn create(
+        &self,
+        create: Create,
+        subscription: Option<Subscription>,
+    ) -> Result<Done, Refusal> {
         Hub::create(self, create, subscription).await
     }
 
-    async fn submit(&self, session: SessionId, command: Command, also: Also) -> Result<Done, Refusal> {
-        Hub::submit(self, session, chat::Caller::Participant(CUSTOMER), command, also).await
+    async fn submit(
+        &self,
+        session: SessionId,
+        command: Command,
+        also: Also,
+    ) -> Result<Done, Refusal> {
+        Hub::submit(
+            self,
+            session,
+            chat::Caller::Participant(CUSTOMER),
+            command,
+            also,
+        )
+        .await
     }
 
     async fn read(&self, session: SessionId, from: u64, bytes_max: usize) -> Result<Page, Refusal> {
         Hub::read(self, session, CUSTOMER, from, bytes_max, from > 0).await
+    }
+}
+
+fn fields(given: Given) -> Result<Fields, FieldError> {
+    match given {
+        Given::Pairs(pairs) => Fields::from_pairs(pairs),
+        Given::Json(object) => Fields::from_json(&object),
+    }
+}
+
+/// Without typing preview a refresh is only a refresh.
+fn previewed(operation: Operation, typing_preview: bool) -> Operation {
+    match operation {
+        Operation::Refresh { position, .. } if !typing_preview => Operation::Refresh {
+            position,
+            typing: None,
+        },
+        other => other,
+    }
+}
+
+/// From where on the reply has the transcript, where it has.
+fn position(operation: &Operation) -> Option<u64> {
+    match operation {
+        Operation::Send { position, .. } => *position,
+        Operation::Refresh { position, .. } => Some(*position),
+        _ => None,
+    }
+}
+
+fn stretch<'a>(view: &View, events: &'a [Arc<chat::Event>], next_position: u64) -> Stretch<'a> {
+    Stretch {
+        events,
+        next_position,
+        chat_ended: view.ended,
+        monitored: view.monitored,
     }
 }
 
@@ -316,6 +435,18 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<&[u8]>, Trouble> {
         )));
     }
     Ok(Some(key))
+}
+
+/// A number for a key and what is done under it: the same again is a repetition, anything else is not. It is made of the
+/// command alone, so neither the caller's proof nor the position it reads from is part of it.
+fn fingerprint(key: &[u8], command: &Command) -> u128 {
+    let mut hash = Sha256::new();
+    hash.update(key.len().to_be_bytes());
+    hash.update(key);
+    hash.update(format!("{command:?}"));
+    let mut short = [0; 16];
+    short.copy_from_slice(&hash.finalize()[..16]);
+    u128::from_be_bytes(short)
 }
 
 #[cfg(test)]

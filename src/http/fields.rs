@@ -1,21 +1,19 @@
-//! The fields of a request, whatever it was written in: form, multipart or JSON.
+//! The fields of a request as they were given: pairs of a form or of multipart, or a JSON object.
 //!
-//! The declared content type decides, without guessing. A field that is given twice counts as given last. `userData[k]`
-//! is the key `k` of the user data; JSON may nest it as an object too.
-
-use std::collections::BTreeMap;
+//! The declared content type decides, without guessing. What the fields mean is the contract's affair.
 
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderMap};
 
 use super::{form, json, multipart};
 
-/// The fields of a request.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Fields {
-    plain: BTreeMap<String, String>,
-    /// `userData[k]`.
-    pub user_data: BTreeMap<String, String>,
+/// What was given.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Given {
+    /// Names and values, in order.
+    Pairs(Vec<(String, String)>),
+    /// The text of a JSON object.
+    Json(String),
 }
 
 /// Why a body gives no fields. The words never repeat what was sent.
@@ -29,109 +27,60 @@ pub enum Trouble {
     /// It is not what its content type says.
     #[error("the body is not {0}")]
     Malformed(&'static str),
-    /// A value is an object or an array.
-    #[error(
-        "a value is an object or an array; only userData may be an object, and its values are strings"
-    )]
-    Nested,
-    /// A character U+0000.
-    #[error("the character U+0000 is not allowed")]
-    Nul,
     /// Too many fields.
-    #[error("more than {max} fields ([limits] fields)")]
+    #[error("limit reached: [limits] fields = {max}")]
     TooMany {
         /// Fields allowed.
         max: usize,
     },
 }
 
-/// Collects fields up to a limit; what the three parsers fill.
-pub(super) struct Collector {
-    fields: Fields,
-    seen: usize,
+/// Collects pairs up to a limit.
+pub(super) struct Pairs {
+    pairs: Vec<(String, String)>,
     max: usize,
 }
 
-impl Fields {
-    /// Reads the fields of a body whose headers are `headers`; `max` is `[limits] fields`, repetitions counted.
+impl Given {
+    /// Reads the fields of a body whose headers are `headers`; `max` is `[limits] fields`: every one counts, also a
+    /// repeated one, and of JSON each key of `userData`.
     pub async fn parse(headers: &HeaderMap, body: Bytes, max: usize) -> Result<Self, Trouble> {
         let mut types = headers.get_all(CONTENT_TYPE).iter();
         let (Some(declared), None) = (types.next(), types.next()) else {
             return Err(Trouble::MediaType);
         };
         let declared = declared.to_str().map_err(|_| Trouble::MediaType)?;
-        let mut collector = Collector::new(max);
+        let mut pairs = Pairs {
+            pairs: Vec::new(),
+            max,
+        };
         match media_type(declared)?.as_str() {
-            "application/x-www-form-urlencoded" => form::parse(&body, &mut collector)?,
-            "application/json" => json::parse(&body, &mut collector)?,
-            "multipart/form-data" => multipart::parse(declared, body, &mut collector).await?,
+            "application/x-www-form-urlencoded" => form::parse(&body, &mut pairs)?,
+            "multipart/form-data" => multipart::parse(declared, body, &mut pairs).await?,
+            "application/json" => return json::parse(&body, max).map(Given::Json),
             _ => return Err(Trouble::MediaType),
         }
-        Ok(collector.fields)
-    }
-
-    /// A field by its name; `None` if it was not given. An empty one was given.
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.plain.get(name).map(String::as_str)
-    }
-
-    /// Every field but the user data, by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.plain
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+        Ok(Given::Pairs(pairs.pairs))
     }
 }
 
-impl std::fmt::Debug for Fields {
-    /// Counts only: names and values are the customer's.
+impl std::fmt::Debug for Given {
+    /// The kind only: names and values are the customer's.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Fields")
-            .field("plain", &self.plain.len())
-            .field("user_data", &self.user_data.len())
-            .finish()
+        f.write_str(match self {
+            Given::Pairs(_) => "Pairs",
+            Given::Json(_) => "Json",
+        })
     }
 }
 
-impl Collector {
-    fn new(max: usize) -> Self {
-        Self {
-            fields: Fields::default(),
-            seen: 0,
-            max,
-        }
-    }
-
-    /// A field as it is written in forms: `name` or `userData[key]`.
+impl Pairs {
+    /// One more pair.
     pub(super) fn put(&mut self, name: String, value: String) -> Result<(), Trouble> {
-        match user_data_key(&name) {
-            Some(key) => {
-                let key = key.to_owned();
-                self.put_user_data(key, value)
-            }
-            None => {
-                self.count(&name, &value)?;
-                self.fields.plain.insert(name, value);
-                Ok(())
-            }
-        }
-    }
-
-    /// One key of the user data.
-    pub(super) fn put_user_data(&mut self, key: String, value: String) -> Result<(), Trouble> {
-        self.count(&key, &value)?;
-        self.fields.user_data.insert(key, value);
-        Ok(())
-    }
-
-    fn count(&mut self, name: &str, value: &str) -> Result<(), Trouble> {
-        self.seen += 1;
-        if self.seen > self.max {
+        if self.pairs.len() >= self.max {
             return Err(Trouble::TooMany { max: self.max });
         }
-        if name.contains('\0') || value.contains('\0') {
-            return Err(Trouble::Nul);
-        }
+        self.pairs.push((name, value));
         Ok(())
     }
 }
@@ -157,10 +106,6 @@ fn is_utf8(charset: &str) -> bool {
         .any(|name| charset.eq_ignore_ascii_case(name))
 }
 
-fn user_data_key(name: &str) -> Option<&str> {
-    name.strip_prefix("userData[")?.strip_suffix(']')
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
@@ -170,7 +115,7 @@ pub(super) mod tests {
     const JSON: &str = "application/json";
 
     #[tokio::test]
-    async fn the_three_ways_to_write_it_mean_the_same() {
+    async fn forms_and_multipart_mean_the_same() {
         let multipart = "--b\r\nContent-Disposition: form-data; name=\"message\"\r\n\r\nhé llo\r\n\
              --b\r\nContent-Disposition: form-data; name=\"userData[k]\"\r\n\r\nv\r\n--b--\r\n";
         let ways = [
@@ -179,16 +124,22 @@ pub(super) mod tests {
                 "Application/X-WWW-Form-Urlencoded; charset=\"UTF-8\"",
                 "message=hé%20llo&userData[k]=v",
             ),
-            (JSON, r#"{"message":"hé llo","userData":{"k":"v"}}"#),
-            (JSON, r#"{"message":"h\u00e9 llo","userData[k]":"v"}"#),
             ("multipart/form-data; boundary=b", multipart),
         ];
         for (media_type, body) in ways {
-            let fields = parse(media_type, body).await.unwrap();
-            assert_eq!(fields.get("message"), Some("hé llo"), "{media_type} {body}");
-            assert_eq!(fields.user_data["k"], "v", "{media_type} {body}");
-            assert_eq!(fields.get("userData"), None);
+            let given = parse(media_type, body).await.unwrap();
+            assert_eq!(
+                given,
+                pairs(&[("message", "hé llo"), ("userData[k]", "v")]),
+                "{media_type}"
+            );
         }
+    }
+
+    #[tokio::test]
+    async fn json_stays_as_it_is() {
+        let object = r#" {"message":"hello","userData":{"k":[]}} "#;
+        assert_eq!(parse(JSON, object).await, Ok(Given::Json(object.into())));
     }
 
     #[tokio::test]
@@ -206,7 +157,7 @@ pub(super) mod tests {
                 "{declared}"
             );
         }
-        let none = Fields::parse(&HeaderMap::new(), Bytes::new(), 9).await;
+        let none = Given::parse(&HeaderMap::new(), Bytes::new(), 9).await;
         assert_eq!(none, Err(Trouble::MediaType));
         assert_eq!(
             parse(JSON, "message=hello").await,
@@ -215,57 +166,28 @@ pub(super) mod tests {
     }
 
     #[tokio::test]
-    async fn the_last_of_a_repeated_field_counts() {
-        let fields = parse(FORM, "message=1&message=2&userData[k]=3&userData[k]=4")
-            .await
-            .unwrap();
-        assert_eq!(
-            (fields.get("message"), fields.user_data["k"].as_str()),
-            (Some("2"), "4")
-        );
-        let fields = parse(JSON, r#"{"message":"1","message":"2"}"#)
-            .await
-            .unwrap();
-        assert_eq!(fields.get("message"), Some("2"));
-    }
-
-    #[tokio::test]
-    async fn nul_is_refused_and_other_control_characters_are_kept() {
-        assert_eq!(parse(FORM, "message=a%00b").await, Err(Trouble::Nul));
-        assert_eq!(
-            parse(JSON, r#"{"userData":{"k":"\u0000"}}"#).await,
-            Err(Trouble::Nul)
-        );
-        let fields = parse(FORM, "message=a%01%0D%0Ab").await.unwrap();
-        assert_eq!(fields.get("message"), Some("a\u{1}\r\nb"));
-    }
-
-    #[tokio::test]
     async fn there_is_a_limit_on_the_number_of_fields() {
         assert!(parse(FORM, &["a=1"; 9].join("&")).await.is_ok());
-        let too_many = Err(Trouble::TooMany { max: 9 });
-        assert_eq!(parse(FORM, &["a=1"; 10].join("&")).await, too_many);
         assert_eq!(
-            parse(
-                JSON,
-                r#"{"a":1,"b":2,"c":3,"userData":{"1":1,"2":2,"3":3,"4":4,"5":5,"6":6,"7":7}}"#
-            )
-            .await,
-            too_many
+            parse(FORM, &["a=1"; 10].join("&")).await,
+            Err(Trouble::TooMany { max: 9 })
         );
     }
 
     #[tokio::test]
     async fn debug_output_shows_nothing_that_was_sent() {
-        let fields = parse(FORM, "message=secret&userData[pin]=1234")
-            .await
-            .unwrap();
-        assert_eq!(format!("{fields:?}"), "Fields { plain: 1, user_data: 1 }");
+        let given = parse(FORM, "message=secret").await.unwrap();
+        assert_eq!(format!("{given:?}"), "Pairs");
     }
 
-    pub(in crate::http) async fn parse(declared: &str, body: &str) -> Result<Fields, Trouble> {
+    pub(in crate::http) fn pairs(pairs: &[(&str, &str)]) -> Given {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Given::Pairs(pairs.iter().map(owned).collect())
+    }
+
+    pub(in crate::http) async fn parse(declared: &str, body: &str) -> Result<Given, Trouble> {
         let headers =
             HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_str(declared).unwrap())]);
-        Fields::parse(&headers, Bytes::copy_from_slice(body.as_bytes()), 9).await
+        Given::parse(&headers, Bytes::copy_from_slice(body.as_bytes()), 9).await
     }
 }

@@ -19,7 +19,7 @@ pub mod slots;
 
 pub use caller::{Caller, TrustedProxies};
 pub use connection::Connection;
-pub use fields::Fields;
+pub use fields::Given;
 pub use internal_hosts::InternalHosts;
 pub use origin::Origins;
 pub use reply::{Body, Response};

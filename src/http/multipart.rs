@@ -4,16 +4,12 @@ use bytes::Bytes;
 use futures_util::stream;
 use multer::{Multipart, parse_boundary};
 
-use super::fields::{Collector, Trouble};
+use super::fields::{Pairs, Trouble};
 
 const KIND: &str = "multipart/form-data";
 
 /// Reads the fields of a multipart body that is here as a whole, and so is bounded already.
-pub(super) async fn parse(
-    declared: &str,
-    body: Bytes,
-    collector: &mut Collector,
-) -> Result<(), Trouble> {
+pub(super) async fn parse(declared: &str, body: Bytes, pairs: &mut Pairs) -> Result<(), Trouble> {
     let boundary = parse_boundary(declared).map_err(|_| Trouble::Malformed(KIND))?;
     let whole = stream::iter([Ok::<_, std::io::Error>(body)]);
     let mut parts = Multipart::new(whole, boundary);
@@ -21,7 +17,7 @@ pub(super) async fn parse(
         let name = part.name().ok_or(Trouble::Malformed(KIND))?.to_owned();
         let value = part.bytes().await.map_err(malformed)?;
         let value = String::from_utf8(value.into()).map_err(|_| Trouble::Malformed("UTF-8"))?;
-        collector.put(name, value)?;
+        pairs.put(name, value)?;
     }
     Ok(())
 }
@@ -33,16 +29,14 @@ fn malformed(_: multer::Error) -> Trouble {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::fields::tests::parse;
+    use crate::http::fields::tests::{pairs, parse};
 
     #[tokio::test]
     async fn parts_are_fields() {
         let body = part("nickname", "John") + &part("userData[k]", "a\r\nb") + "--X--\r\n";
-        let fields = parse("multipart/form-data; boundary=X", &body)
-            .await
-            .unwrap();
-        assert_eq!(fields.get("nickname"), Some("John"));
-        assert_eq!(fields.user_data["k"], "a\r\nb");
+        let given = parse("multipart/form-data; boundary=X", &body).await;
+        let expected = pairs(&[("nickname", "John"), ("userData[k]", "a\r\nb")]);
+        assert_eq!(given, Ok(expected));
     }
 
     #[tokio::test]

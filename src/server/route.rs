@@ -63,7 +63,9 @@ impl Route<'_> {
     pub fn minds_origin(&self, method: &Method) -> bool {
         match self {
             Route::Chat(_) | Route::Bayeux => true,
-            Route::Asset(_) | Route::Admin(_) | Route::Nowhere => method != Method::GET && method != Method::HEAD,
+            Route::Asset(_) | Route::Admin(_) | Route::Nowhere => {
+                method != Method::GET && method != Method::HEAD
+            }
         }
     }
 }
@@ -102,7 +104,11 @@ mod tests {
         use Door::{Internal, Public};
         let table = [
             (Public, "/genesys/2/chat/customer-support", "chat-v2"),
-            (Public, "/genesys/2/chat/customer-support/0001/send", "chat-v2"),
+            (
+                Public,
+                "/genesys/2/chat/customer-support/0001/send",
+                "chat-v2",
+            ),
             (Public, "/genesys/cometd", "cometd"),
             (Public, "/genesys/cometd/", "cometd"),
             (Public, "/genesys/cometd/handshake", "cometd"),

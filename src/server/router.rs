@@ -7,7 +7,9 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use hyper::body::Incoming;
-use hyper::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, REFERER, UPGRADE, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::{
+    CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, REFERER, UPGRADE, X_CONTENT_TYPE_OPTIONS,
+};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
 use tokio::sync::watch;
@@ -22,7 +24,9 @@ use crate::clock::Clock;
 use crate::http::origin::Verdict;
 use crate::http::rate_limit::{RateLimits, Rates};
 use crate::http::request_id::X_REQUEST_ID;
-use crate::http::{Caller, Connection, InternalHosts, Origins, RequestId, Response, TrustedProxies};
+use crate::http::{
+    Caller, Connection, InternalHosts, Origins, RequestId, Response, TrustedProxies,
+};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -122,8 +126,15 @@ impl Router {
         }
     }
 
-    async fn answer(&self, parts: Parts, body: Incoming, visit: &Visit) -> Result<Response, Trouble> {
-        if self.door == Door::Internal && !visit.settings.hosts.answer_to(&parts.uri, &parts.headers) {
+    async fn answer(
+        &self,
+        parts: Parts,
+        body: Incoming,
+        visit: &Visit,
+    ) -> Result<Response, Trouble> {
+        if self.door == Door::Internal
+            && !visit.settings.hosts.answer_to(&parts.uri, &parts.headers)
+        {
             return Err(misdirected());
         }
         if let Some(preflight) = visit.verdict.preflight(&parts.method, &parts.headers) {
@@ -151,21 +162,36 @@ impl Router {
         }
     }
 
-    async fn chat(&self, rest: &str, parts: Parts, body: Incoming, visit: &Visit) -> Result<Response, Trouble> {
+    async fn chat(
+        &self,
+        rest: &str,
+        parts: Parts,
+        body: Incoming,
+        visit: &Visit,
+    ) -> Result<Response, Trouble> {
         let api = self.chat.as_ref().ok_or_else(nowhere)?;
         self.count(visit)?;
-        let mut response = api.answer(rest, &parts, body, &visit.caller, &visit.settings.rates).await;
+        let mut response = api
+            .answer(rest, &parts, body, &visit.caller, &visit.settings.rates)
+            .await;
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         Ok(response)
     }
 
-    async fn bayeux(&self, parts: Parts, body: Incoming, visit: &Visit) -> Result<Response, Trouble> {
+    async fn bayeux(
+        &self,
+        parts: Parts,
+        body: Incoming,
+        visit: &Visit,
+    ) -> Result<Response, Trouble> {
         self.count(visit)?;
         if wants_websocket(&parts) {
             return Ok(self.bayeux.upgrade(parts, &visit.caller));
         }
-        if parts.method == Method::GET && is_of_a_strange_page(&parts.headers, &visit.settings.origins) {
+        if parts.method == Method::GET
+            && is_of_a_strange_page(&parts.headers, &visit.settings.origins)
+        {
             return Err(Trouble::http(
                 StatusCode::FORBIDDEN,
                 "callback-polling is not allowed from this page",
@@ -211,7 +237,9 @@ fn is_of_a_strange_page(headers: &HeaderMap, origins: &Origins) -> bool {
     let cross_site = headers
         .get(SEC_FETCH_SITE)
         .is_some_and(|site| site.as_bytes() == b"cross-site");
-    let referer = headers.get(REFERER).and_then(|referer| referer.to_str().ok());
+    let referer = headers
+        .get(REFERER)
+        .and_then(|referer| referer.to_str().ok());
     cross_site && !referer.is_some_and(|referer| origins.allow_referer(referer, headers))
 }
 

@@ -24,7 +24,9 @@ impl Socket {
     /// Takes the socket out of hyper, with what hyper had read of it already.
     pub fn take(upgraded: Upgraded) -> io::Result<(Self, Bytes)> {
         let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
-            Ok(Parts { io, read_buf, .. }) => return Ok((Self::Plain(io.into_inner()), copy(&read_buf))),
+            Ok(Parts { io, read_buf, .. }) => {
+                return Ok((Self::Plain(io.into_inner()), copy(&read_buf)));
+            }
             Err(upgraded) => upgraded,
         };
         match upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>() {
