@@ -30,7 +30,7 @@ use crate::http::rate_limit::RateLimits;
 use crate::http::slots::Slots;
 use crate::hub::shard::Shard;
 use crate::hub::{Hub, Routes};
-use crate::lifecycle::{Exit, Start};
+use crate::lifecycle::{Exit, Shutdown, Start};
 use crate::store::{self, embedded};
 use crate::tasks::push::Poster;
 use crate::tasks::shards::{Gauges, Runner};
@@ -55,15 +55,16 @@ pub async fn run(start: Start) -> Result<(), Exit> {
     let public = bind(config.server.public.address, "public").await?;
     let internal = bind(config.server.internal.address, "internal").await?;
     let clock = Clock::system();
-    let store = open(&config)?;
-    let house = House::build(&config, &start, clock, store)?;
+    let (store, stats) = open(&config)?;
+    let house = House::build(&config, &start, clock, store, stats)?;
     let (stage, stages) = watch::channel(Stage::Serving);
     let addresses = (address(&public)?, address(&internal)?);
     let mut listeners = house.listen(&config, public, internal, &stages);
     start.health.advance(State::Ready);
-    start.announce.ready(&config.server, addresses.0, addresses.1)?;
-    house.live(&start).await;
-    start.health.advance(State::Draining);
+    let Start { config: configs, shutdown, health, announce, .. } = start;
+    announce.ready(&config.server, addresses.0, addresses.1)?;
+    house.live(configs, &shutdown).await;
+    health.advance(State::Draining);
     tracing::info!("draining: no new chats are taken");
     house.customers_registry.drain();
     house.agents_registry.drain();
@@ -97,7 +98,7 @@ struct House {
 }
 
 impl House {
-    fn build(config: &Config, start: &Start, clock: Clock, store: store::Shared) -> Result<Self, Exit> {
+    fn build(config: &Config, start: &Start, clock: Clock, store: store::Shared, stats: Arc<embedded::Stats>) -> Result<Self, Exit> {
         let keys = Keys::new(store.secret());
         let admin_sha256 = start.admin.sha256();
         let gauges = Arc::new(Gauges::default());
@@ -144,15 +145,15 @@ impl House {
         let api = v2::Api { chats: hub, keys, settings: api_settings_told, limits: limits.clone(), clock, subscriptions_ignored: subscriptions_ignored.clone() };
         let slots = (Slots::new(settings::slots(config)), Slots::new(settings::slots(config)));
         let watched = metrics::Watched {
-            store: store.clone(),
+            stats,
             customers: customers_registry.clone(),
             agents: agents_registry.clone(),
             gauges,
             limits: limits.clone(),
             slots: [slots.0.clone(), slots.1.clone()],
         };
-        let refresh = metrics::register(&mut metrics, watched, subscriptions_ignored);
-        let admin = Admin::new(checks(start.health.clone(), store.clone()), refresh, Arc::new(Mutex::new(metrics)));
+        metrics::register(&mut metrics, watched, subscriptions_ignored);
+        let admin = Admin::new(checks(start.health.clone(), store.clone()), || {}, Arc::new(Mutex::new(metrics)));
         let public = Router {
             door: route::Door::Public,
             settings: public_settings_told,
@@ -207,17 +208,16 @@ impl House {
     }
 
     /// Takes every accepted configuration over, until it is time to go.
-    async fn live(&self, start: &Start) {
-        let mut configs = start.config.clone();
+    async fn live(&self, mut configs: watch::Receiver<Arc<Config>>, shutdown: &Shutdown) {
         loop {
             tokio::select! {
-                () = start.shutdown.draining() => return,
+                () = shutdown.draining() => return,
                 changed = configs.changed() => match changed {
                     Ok(()) => {
                         let config = configs.borrow_and_update().clone();
                         self.reload(&config).await;
                     }
-                    Err(_) => return start.shutdown.draining().await,
+                    Err(_) => return shutdown.draining().await,
                 },
             }
         }
@@ -269,10 +269,16 @@ fn address(listener: &TcpListener) -> Result<SocketAddr, Exit> {
     listener.local_addr().map_err(|error| Exit::unavailable("the listener's address", error))
 }
 
-fn open(config: &Config) -> Result<store::Shared, Exit> {
+fn open(config: &Config) -> Result<(store::Shared, Arc<embedded::Stats>), Exit> {
     let path = &config.store.path;
-    let store = embedded::open(path).map_err(|error| Exit::data(path, error))?;
-    Ok(Arc::new(store))
+    let options = embedded::Options {
+        folder: path.clone(),
+        worker_threads: settings::shards(config),
+        sizes: embedded::Sizes::default(),
+    };
+    let store = embedded::Embedded::open(&options).map_err(|error| Exit::data(path, error))?;
+    let stats = store.stats();
+    Ok((Arc::new(store), stats))
 }
 
 fn checks(health: Arc<Health>, store: store::Shared) -> impl Fn() -> Vec<Check> + Send + Sync {

@@ -161,7 +161,7 @@ impl From<Failure> for Trouble {
 impl From<Refusal> for Trouble {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::Unknown => Failure::unknown_chat().into(),
+            Refusal::Unknown | Refusal::NotJoined => Failure::unknown_chat().into(),
             Refusal::Rejected(rejection) => Failure::from(&rejection).into(),
             // The place of the damage is for the log, not for the customer.
             Refusal::Store(store::Error::Damaged { .. }) => Failure::unknown_chat().into(),

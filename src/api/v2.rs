@@ -22,7 +22,7 @@ use self::path::{Path, Target};
 use crate::api::error::Trouble;
 use crate::api::read_body;
 use crate::chat::{self, Command, Create, Policy, Rejection};
-use crate::clock::Clock;
+use crate::clock::{Clock, Wall};
 use crate::http::rate_limit::{RateLimits, Rates};
 use crate::http::reply::{JSON, with};
 use crate::http::{Caller, Given, Response};
@@ -72,9 +72,10 @@ pub struct Service {
 
 /// What this API asks of the [`Hub`].
 pub trait Chats: Send + Sync + 'static {
-    /// [`Hub::create`].
+    /// [`Hub::begin`].
     fn create(
         &self,
+        at: Wall,
         create: Create,
         subscription: Option<Subscription>,
     ) -> impl Future<Output = Result<Done, Refusal>> + Send;
@@ -204,7 +205,7 @@ impl<C: Chats> Api<C> {
         let create = request_chat(&call.path.service, asked, &call.settings.policy)
             .map_err(Failure::from)?;
         let subscription = self.subscription(call, &create.user_data)?;
-        let done = self.chats.create(create, subscription).await?;
+        let done = self.chats.create(self.clock.now().wall, create, subscription).await?;
         let view = done.view;
         // The chat exists, whatever becomes of this reading.
         let from = 1;
@@ -243,7 +244,7 @@ impl<C: Chats> Api<C> {
         name: &str,
         fields: Fields,
     ) -> Result<Bytes, Trouble> {
-        let opened = self.open(chat, &fields);
+        let opened = self.open(&call.path.service, chat, &fields);
         let operation = previewed(Operation::named(name, fields)?, service.typing_preview);
         let idempotency_key = idempotency_key(&call.parts.headers)?;
         let session = opened.ok_or_else(Failure::unknown_chat)?;
@@ -256,7 +257,6 @@ impl<C: Chats> Api<C> {
             idempotency: idempotency_key
                 .zip(command.as_ref())
                 .map(|(key, command)| fingerprint(key, command)),
-            position: position.filter(|position| *position > 0),
         };
         let done = match command {
             Some(command) => self.submit(session, command, also, shape).await?,
@@ -276,12 +276,13 @@ impl<C: Chats> Api<C> {
     }
 
     /// The session, if the caller shows that it is its customer's.
-    fn open(&self, chat: &str, fields: &Fields) -> Option<SessionId> {
+    fn open(&self, service: &str, chat: &str, fields: &Fields) -> Option<SessionId> {
         let session = chat.parse::<SessionId>().ok();
         let asked = session.unwrap_or(SessionId::from_bytes([0; 12]));
         let key = fields.text("secureKey").unwrap_or_default();
         let right = self
             .keys
+            .for_service(service)
             .check_rest_or_cometd(asked, fields.text("userId"), key);
         session.filter(|_| right)
     }
@@ -329,11 +330,12 @@ impl<C: Chats> Api<C> {
         view: &View,
         tell: impl FnOnce(Party<'_>, &str) -> Bytes,
     ) -> Bytes {
-        let secure_key = self.keys.rest(view.session);
+        let keys = self.keys.for_service(&call.path.service);
+        let secure_key = keys.rest(view.session);
         let party = Party {
             alias: &call.settings.alias,
             chat: view.session,
-            user: self.keys.user(view.session, CUSTOMER),
+            user: keys.user(view.session, CUSTOMER),
             secure_key: &secure_key,
         };
         tell(party, &service.tenant)
@@ -361,10 +363,11 @@ impl Shape {
 impl Chats for Hub {
     async fn create(
         &self,
+        at: Wall,
         create: Create,
         subscription: Option<Subscription>,
     ) -> Result<Done, Refusal> {
-        Hub::create(self, create, subscription).await
+        self.begin(at, create, subscription).await
     }
 
     async fn submit(

@@ -21,7 +21,7 @@ impl Bayeux for Door {
     }
 
     fn upgrade(&self, parts: Parts, caller: &Caller) -> Response {
-        let response = match websocket::upgrade(&self.0, &parts) {
+        let response = match websocket::upgrade(&parts) {
             Ok(response) => response,
             Err(response) => return response,
         };

@@ -10,13 +10,9 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::hub::shard::{Input, Push};
 use crate::hub::shard_of;
-use crate::id::DeliveryId;
 use crate::lifecycle::Exit;
 use crate::tasks::push::{Job, Metrics, Poster, Report};
 use crate::tasks::shards;
-
-/// Chats that are looked after when a destination has room again.
-const ROOM: usize = 256;
 
 /// The poster as the shards see it.
 pub(super) struct Pushes(pub(super) Poster);
@@ -39,38 +35,30 @@ impl shards::Pushes for Pushes {
 pub(super) fn poster(config: &Config, clock: Clock, shards: &[mpsc::Sender<Input>], metrics: &mut Registry) -> Result<Poster, Exit> {
     let counted = Metrics::default();
     counted.register(metrics);
-    let shards = shards.to_vec();
-    Poster::new(settings::destinations(config), clock, counted, move |report| tell(&shards, report))
+    let shards: Arc<[mpsc::Sender<Input>]> = shards.into();
+    Poster::new(settings::destinations(config), clock, counted, move |report| tell(shards.clone(), report))
         .map_err(|error| Exit::unavailable("the push destinations", error))
 }
 
-fn tell(shards: &[mpsc::Sender<Input>], report: Report) {
+/// A report waits for room: it is never lost.
+async fn tell(shards: Arc<[mpsc::Sender<Input>]>, report: Report) {
     match report {
-        Report::Settled { session, number, outcome } => {
-            let input = Input::Settled(DeliveryId { session, number }, outcome);
-            send(&shards[shard_of(session, shards.len())], input);
+        Report::Settled { delivery, outcome } => {
+            let shard = &shards[shard_of(delivery.session, shards.len())];
+            let _ = shard.send(Input::Settled(delivery, outcome)).await;
         }
-        Report::Room { destination } => {
-            for shard in shards {
-                send(shard, Input::PushRoom(destination.clone(), ROOM));
+        Report::Room { destination, room } => {
+            let each = room.div_ceil(shards.len().max(1));
+            for shard in &*shards {
+                let _ = shard.send(Input::PushRoom(destination.clone(), each)).await;
             }
         }
         // What waits for a destination that wants nothing more becomes a dead letter at once.
         Report::Recovered { destination } | Report::Disabled { destination } => {
-            for shard in shards {
-                send(shard, Input::PushRecovered(destination.clone()));
+            for shard in &*shards {
+                let _ = shard.send(Input::PushRecovered(destination.clone())).await;
             }
         }
-    }
-}
-
-/// A report is never lost: where the queue is full, it waits outside.
-fn send(shard: &mpsc::Sender<Input>, input: Input) {
-    if let Err(mpsc::error::TrySendError::Full(input)) = shard.try_send(input) {
-        let shard = shard.clone();
-        tokio::spawn(async move {
-            let _ = shard.send(input).await;
-        });
     }
 }
 

@@ -186,8 +186,8 @@ fn same_site(same_site: SameSite) -> transport::SameSite {
     }
 }
 
-pub(super) fn slots(_config: &Config) -> slots::Limits {
-    slots::Limits { connections: 0, per_address: 0 }
+pub(super) fn slots(config: &Config) -> slots::Limits {
+    slots::Limits { connections: 0, per_address: 0, exempt: config.rate_limit.exempt.clone() }
 }
 
 pub(super) fn tls(listener: &config::Listener) -> Option<Arc<tls::Tls>> {

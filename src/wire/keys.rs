@@ -33,7 +33,7 @@ enum Door {
     Cometd = 2,
     User = 3,
     Service = 4,
-    None = 4,
+    None = 5,
 }
 
 impl Keys {

@@ -61,6 +61,7 @@ pub(super) fn policy(written: &Written, chat: &Section<'_>) -> Result<Policy, Pr
         user_data_keys_max: limits.read("user-data-keys")?,
         user_data_bytes_max: limits.read("user-data-size")?,
         nickname_chars_max: limits.read("nickname")?,
+        subject_chars_max: limits.read("subject")?,
     })
 }
 

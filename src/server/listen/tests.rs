@@ -12,12 +12,12 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use super::*;
 use crate::http::reply;
 use crate::http::slots::Limits;
-use crate::server::tls::{Files, Identity};
+use crate::config::Tls as Identity;
 
 const GET: &[u8] = b"GET /now HTTP/1.1\r\nHost: x\r\n\r\n";
 
@@ -243,12 +243,8 @@ async fn greet(
         .await
 }
 
-fn identity(name: &str) -> Identity {
-    Identity::read(&Files {
-        certificate: fixture(name, "crt"),
-        key: fixture(name, "key"),
-    })
-    .unwrap()
+fn identity(name: &str) -> Arc<ServerConfig> {
+    Identity::read(&fixture(name, "crt"), &fixture(name, "key")).unwrap().server
 }
 
 fn fixture(name: &str, ending: &str) -> std::path::PathBuf {
