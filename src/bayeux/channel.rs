@@ -143,7 +143,17 @@ mod tests {
     fn what_is_no_channel_is_refused() {
         let long = format!("/{}", "a".repeat(LENGTH_MAX));
         for name in [
-            "", "/", "//", "nope", "/bad%chan", "/é", "/a//b", "//a", "/a/*/b", "/a/**/b", "/*/b",
+            "",
+            "/",
+            "//",
+            "nope",
+            "/bad%chan",
+            "/é",
+            "/a//b",
+            "//a",
+            "/a/*/b",
+            "/a/**/b",
+            "/*/b",
             &long,
         ] {
             assert_eq!(pattern(name), Err(Invalid), "{name}");

@@ -64,6 +64,14 @@ impl Flight {
         self.kept_bytes
     }
 
+    /// Whether anything open went over this HTTP connection.
+    pub fn rides_on(&self, connection: ConnectionId) -> bool {
+        self.batches.iter().any(|batch| match batch.route {
+            Route::Poll(on, _) | Route::Ride(on, _) => on == connection && !batch.confirmed,
+            Route::Socket(_) | Route::Numbered(_) => false,
+        })
+    }
+
     /// Notes that `event` goes out by `route`.
     pub fn record(&mut self, route: Route, event: &Event) {
         let open = self
@@ -173,10 +181,7 @@ impl Batch {
     }
 
     fn mark(&mut self, stream: u64, position: u64) {
-        match self
-            .marks
-            .binary_search_by_key(&stream, |mark| mark.stream)
-        {
+        match self.marks.binary_search_by_key(&stream, |mark| mark.stream) {
             Ok(place) => self.marks[place].last = position,
             Err(place) => self.marks.insert(
                 place,

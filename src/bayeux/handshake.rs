@@ -105,10 +105,7 @@ fn judge(message: &Message<'_>, config: &Config) -> Result<(), Error> {
 /// Whether a version is above 1.0: its first number counts, then whether anything but zeros follows a 1.
 fn is_above_ours(version: &str) -> bool {
     let mut parts = version.trim().split('.');
-    let major: u64 = parts
-        .next()
-        .and_then(|part| part.parse().ok())
-        .unwrap_or(1);
+    let major: u64 = parts.next().and_then(|part| part.parse().ok()).unwrap_or(1);
     major > 1 || (major == 1 && parts.any(|part| part.bytes().any(|byte| byte != b'0')))
 }
 

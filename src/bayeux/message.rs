@@ -97,6 +97,11 @@ impl Message<'_> {
         self.target() == Ok(Channel::Meta(Meta::Handshake))
     }
 
+    /// Whether it is a connect.
+    pub fn is_connect(&self) -> bool {
+        self.target() == Ok(Channel::Meta(Meta::Connect))
+    }
+
     /// What it asks of the connect.
     pub(super) fn wish(&self) -> Wish {
         Wish::read(self.advice)
@@ -172,8 +177,7 @@ fn read(element: &RawValue) -> Result<Message<'_>, Malformed> {
     if !element.get().starts_with('{') {
         return Err(Malformed::NotMessages);
     }
-    let written: Written<'_> =
-        serde_json::from_str(element.get()).map_err(|_| Malformed::Json)?;
+    let written: Written<'_> = serde_json::from_str(element.get()).map_err(|_| Malformed::Json)?;
     let client = written.client_id.and_then(text);
     Ok(Message {
         id: written.id.and_then(id),
@@ -242,7 +246,14 @@ mod tests {
 
     #[test]
     fn row_008_what_is_not_json_is_refused() {
-        for body in ["", "{bad", "[{}] x", "[{}", "{\"a\":}", "[{\"id\":1,\"id\":2}]"] {
+        for body in [
+            "",
+            "{bad",
+            "[{}] x",
+            "[{}",
+            "{\"a\":}",
+            "[{\"id\":1,\"id\":2}]",
+        ] {
             assert_eq!(refused(body), Some(Malformed::Json), "{body}");
         }
     }
@@ -277,10 +288,7 @@ mod tests {
 
     #[test]
     fn a_batch_is_bounded() {
-        assert_eq!(
-            parse("[{},{},{}]", 2).err(),
-            Some(Malformed::TooMany(2))
-        );
+        assert_eq!(parse("[{},{},{}]", 2).err(), Some(Malformed::TooMany(2)));
     }
 
     #[test]

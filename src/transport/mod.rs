@@ -1,15 +1,23 @@
 //! Bayeux transports.
 
 mod application;
+mod browser;
+mod client;
 mod driver;
+mod form;
 pub mod long_poll;
+mod metered;
+mod sharded;
+mod timers;
+mod upgrade;
 pub mod websocket;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use application::{Application, Gone, Hello, Party, PublishDone, Refused};
-pub use driver::{Counters, Handle, Registry};
+pub use client::Handle;
+pub use driver::{Counters, Registry};
 
 use crate::bayeux;
 

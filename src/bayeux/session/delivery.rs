@@ -98,7 +98,8 @@ impl Session {
 
     pub(super) fn confirm(&mut self, arrived: impl Fn(&Batch) -> bool) {
         for (stream, position) in self.flight.confirm(arrived) {
-            self.outputs.push_back(Output::Confirmed { stream, position });
+            self.outputs
+                .push_back(Output::Confirmed { stream, position });
         }
     }
 
@@ -138,7 +139,11 @@ impl Session {
             Route::Socket(on) => on == connection,
             Route::Numbered(_) => false,
         });
-        if self.held.as_ref().is_some_and(|held| held.connection == connection) {
+        if self
+            .held
+            .as_ref()
+            .is_some_and(|held| held.connection == connection)
+        {
             self.drop_held(now);
         }
     }
@@ -149,7 +154,11 @@ impl Session {
             Route::Ride(_, by) | Route::Poll(_, by) => by == exchange,
             Route::Socket(_) | Route::Numbered(_) => false,
         });
-        if self.held.as_ref().is_some_and(|held| held.exchange == exchange) {
+        if self
+            .held
+            .as_ref()
+            .is_some_and(|held| held.exchange == exchange)
+        {
             self.drop_held(now);
         }
     }
@@ -170,7 +179,9 @@ impl Session {
         while let Some(place) = self.lines.iter().position(|(to, _)| *to == connection) {
             match self.lines.remove(place) {
                 Some((_, Line::Reply(reply))) => frame.push(reply),
-                Some((_, Line::Connect(reply))) => self.take_connect_reply(connection, reply, frame),
+                Some((_, Line::Connect(reply))) => {
+                    self.take_connect_reply(connection, reply, frame)
+                }
                 None => {}
             }
             if frame.iter().map(Bytes::len).sum::<usize>() >= FRAME_BYTES {
@@ -189,7 +200,9 @@ impl Session {
         frame: &mut Vec<Bytes>,
     ) {
         if self.connects_only() && !self.over {
-            let route = self.batch.map_or(Route::Socket(connection), Route::Numbered);
+            let route = self
+                .batch
+                .map_or(Route::Socket(connection), Route::Numbered);
             self.take_events(route, frame);
         }
         self.flight.seal(connection);
@@ -223,7 +236,12 @@ impl Session {
         now: Instant,
     ) {
         let much = self.flight.kept_bytes() > self.config.unconfirmed_bytes_max / 2;
-        if much && self.held.as_ref().is_some_and(|held| held.connection == connection) {
+        if much
+            && self
+                .held
+                .as_ref()
+                .is_some_and(|held| held.connection == connection)
+        {
             self.answer_held(now);
             self.take_replies(connection, frame);
         }

@@ -69,12 +69,7 @@ impl Session {
         self.finish_exchanges();
     }
 
-    pub(super) fn published(
-        &mut self,
-        publish: u64,
-        result: Result<(), String>,
-        now: Instant,
-    ) {
+    pub(super) fn published(&mut self, publish: u64, result: Result<(), String>, now: Instant) {
         let error = result.as_ref().err().map(String::as_str);
         self.answer_publish(|number, _| number == publish, error);
         if let Some(recent) = &mut self.recent {
@@ -84,12 +79,7 @@ impl Session {
         self.finish_exchanges();
     }
 
-    pub(super) fn subscribed(
-        &mut self,
-        question: u64,
-        result: Result<(), String>,
-        now: Instant,
-    ) {
+    pub(super) fn subscribed(&mut self, question: u64, result: Result<(), String>, now: Instant) {
         let asked = self
             .exchanges
             .iter_mut()
@@ -104,7 +94,8 @@ impl Session {
             } = slot
         {
             let error = result.as_ref().err().map(String::as_str);
-            let reply = subscription_reply("/meta/subscribe", id.as_deref(), Some(subscription), error);
+            let reply =
+                subscription_reply("/meta/subscribe", id.as_deref(), Some(subscription), error);
             let granted = std::mem::take(channels);
             *slot = Slot::Ready(reply);
             if result.is_ok() {
@@ -166,7 +157,9 @@ impl Session {
         let mark = id.map(|id| fingerprint(id, channel, data.get()));
         let recent = self.recent.get_or_insert_default();
         let publish = match mark.map_or(Known::New, |mark| recent.look_up(mark)) {
-            Known::Answered(result) => return Slot::Ready(publish_reply(id, channel, result.err())),
+            Known::Answered(result) => {
+                return Slot::Ready(publish_reply(id, channel, result.err()));
+            }
             Known::Pending(publish) => publish,
             Known::New => {
                 self.next += 1;

@@ -310,11 +310,21 @@ impl Session {
     /// When to come with [`Input::Timeout`], at the latest.
     pub fn poll_timeout(&self) -> Option<Instant> {
         if self.over {
-            return self.exchanges.iter().map(|exchange| exchange.deadline).min();
+            return self
+                .exchanges
+                .iter()
+                .map(|exchange| exchange.deadline)
+                .min();
         }
         let held = self.held.as_ref().map(|held| held.until);
-        let exchange = self.exchanges.iter().map(|exchange| exchange.deadline).min();
-        [held, self.expires, exchange, self.inactive_at()]
+        let exchange = self
+            .exchanges
+            .iter()
+            .map(|exchange| exchange.deadline)
+            .min();
+        // A request under way keeps the session alive.
+        let expires = self.expires.filter(|_| self.exchanges.is_empty());
+        [held, expires, exchange, self.inactive_at()]
             .into_iter()
             .flatten()
             .min()
@@ -332,10 +342,19 @@ impl Session {
 
     /// Whether another WebSocket frame may be read from `connection`: not while too much is unanswered.
     pub fn may_read(&self, connection: ConnectionId) -> bool {
-        let unwritten = self.lines.iter().filter(|(to, _)| *to == connection).count();
+        let unwritten = self
+            .lines
+            .iter()
+            .filter(|(to, _)| *to == connection)
+            .count();
         let pending = self.recent.as_ref().map_or(0, |recent| recent.pending());
         unwritten < self.config.publishes_max
             && pending.max(self.exchanges.len()) < self.config.publishes_max
+    }
+
+    /// Whether events that went over this HTTP connection are unconfirmed, so that its fate matters.
+    pub fn rides_on(&self, connection: ConnectionId) -> bool {
+        self.flight.rides_on(connection)
     }
 
     /// What the client is subscribed to.
@@ -388,7 +407,8 @@ impl Session {
     }
 
     fn configure(&mut self, config: Arc<Config>) {
-        self.advise |= config.timeout != self.config.timeout || config.interval != self.config.interval;
+        self.advise |=
+            config.timeout != self.config.timeout || config.interval != self.config.interval;
         self.config = config;
     }
 
