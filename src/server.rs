@@ -61,7 +61,13 @@ pub async fn run(start: Start) -> Result<(), Exit> {
     let addresses = (address(&public)?, address(&internal)?);
     let mut listeners = house.listen(&config, public, internal, &stages);
     start.health.advance(State::Ready);
-    let Start { config: configs, shutdown, health, announce, .. } = start;
+    let Start {
+        config: configs,
+        shutdown,
+        health,
+        announce,
+        ..
+    } = start;
     announce.ready(&config.server, addresses.0, addresses.1)?;
     house.live(configs, &shutdown).await;
     health.advance(State::Draining);
@@ -98,12 +104,19 @@ struct House {
 }
 
 impl House {
-    fn build(config: &Config, start: &Start, clock: Clock, store: store::Shared, stats: Arc<embedded::Stats>) -> Result<Self, Exit> {
+    fn build(
+        config: &Config,
+        start: &Start,
+        clock: Clock,
+        store: store::Shared,
+        stats: Arc<embedded::Stats>,
+    ) -> Result<Self, Exit> {
         let keys = Keys::new(store.secret());
         let admin_sha256 = start.admin.sha256();
         let gauges = Arc::new(Gauges::default());
         let shards = settings::shards(config);
-        let (senders, receivers): (Vec<_>, Vec<_>) = (0..shards).map(|_| mpsc::channel(SHARD_QUEUE)).unzip();
+        let (senders, receivers): (Vec<_>, Vec<_>) =
+            (0..shards).map(|_| mpsc::channel(SHARD_QUEUE)).unzip();
         let mut metrics = Metrics::default();
         let poster = pushes::poster(config, clock, &senders, &mut metrics)?;
         let hub = Hub::new(Routes {
@@ -131,19 +144,46 @@ impl House {
         }
         tokio::spawn(wake::run(store.clone(), senders.clone(), clock));
         let limits = Arc::new(RateLimits::default());
-        let (public_settings, public_settings_told) = watch::channel(Arc::new(settings::router(config, true)));
-        let (internal_settings, internal_settings_told) = watch::channel(Arc::new(settings::router(config, false)));
+        let (public_settings, public_settings_told) =
+            watch::channel(Arc::new(settings::router(config, true)));
+        let (internal_settings, internal_settings_told) =
+            watch::channel(Arc::new(settings::router(config, false)));
         let (api_settings, api_settings_told) = watch::channel(Arc::new(settings::api(config)));
-        let rates = Arc::new(rates::Counted { limits: limits.clone(), settings: public_settings_told.clone(), clock });
-        let customers = Arc::new(Customers::new(hub.clone(), keys.clone(), clock, rates.clone(), settings::customers(config)));
-        let agents = Arc::new(Agents::new(hub.clone(), rates, settings::agents(config, admin_sha256)));
-        let customers_registry = Registry::new(customers.clone(), settings::transport(config), clock);
+        let rates = Arc::new(rates::Counted {
+            limits: limits.clone(),
+            settings: public_settings_told.clone(),
+            clock,
+        });
+        let customers = Arc::new(Customers::new(
+            hub.clone(),
+            keys.clone(),
+            clock,
+            rates.clone(),
+            settings::customers(config),
+        ));
+        let agents = Arc::new(Agents::new(
+            hub.clone(),
+            rates,
+            settings::agents(config, admin_sha256),
+        ));
+        let customers_registry =
+            Registry::new(customers.clone(), settings::transport(config), clock);
         let agents_registry = Registry::new(agents.clone(), settings::transport(config), clock);
         tokio::spawn(customers_registry.run_timers());
         tokio::spawn(agents_registry.run_timers());
         let subscriptions_ignored = Counter::default();
-        let api = v2::Api { chats: hub, keys, settings: api_settings_told, limits: limits.clone(), clock, subscriptions_ignored: subscriptions_ignored.clone() };
-        let slots = (Slots::new(settings::slots(config)), Slots::new(settings::slots(config)));
+        let api = v2::Api {
+            chats: hub,
+            keys,
+            settings: api_settings_told,
+            limits: limits.clone(),
+            clock,
+            subscriptions_ignored: subscriptions_ignored.clone(),
+        };
+        let slots = (
+            Slots::new(settings::slots(config)),
+            Slots::new(settings::slots(config)),
+        );
         let watched = metrics::Watched {
             stats,
             customers: customers_registry.clone(),
@@ -153,7 +193,11 @@ impl House {
             slots: [slots.0.clone(), slots.1.clone()],
         };
         metrics::register(&mut metrics, watched, subscriptions_ignored);
-        let admin = Admin::new(checks(start.health.clone(), store.clone()), || {}, Arc::new(Mutex::new(metrics)));
+        let admin = Admin::new(
+            checks(start.health.clone(), store.clone()),
+            || {},
+            Arc::new(Mutex::new(metrics)),
+        );
         let public = Router {
             door: route::Door::Public,
             settings: public_settings_told,
@@ -194,7 +238,13 @@ impl House {
         })
     }
 
-    fn listen(&self, config: &Config, public: TcpListener, internal: TcpListener, stages: &watch::Receiver<Stage>) -> JoinSet<()> {
+    fn listen(
+        &self,
+        config: &Config,
+        public: TcpListener,
+        internal: TcpListener,
+        stages: &watch::Receiver<Stage>,
+    ) -> JoinSet<()> {
         let ids = Arc::new(Ids::default());
         let options = |tls: &Option<Arc<tls::Tls>>, slots: &Arc<Slots>| listen::Options {
             tls: tls.clone(),
@@ -202,8 +252,20 @@ impl House {
             ..listen::Options::new(slots.clone())
         };
         let mut listeners = JoinSet::new();
-        listeners.spawn(listen::serve(public, options(&self.public_tls, &self.slots.0), self.public.clone(), ids.clone(), stages.clone()));
-        listeners.spawn(listen::serve(internal, options(&self.internal_tls, &self.slots.1), self.internal.clone(), ids, stages.clone()));
+        listeners.spawn(listen::serve(
+            public,
+            options(&self.public_tls, &self.slots.0),
+            self.public.clone(),
+            ids.clone(),
+            stages.clone(),
+        ));
+        listeners.spawn(listen::serve(
+            internal,
+            options(&self.internal_tls, &self.slots.1),
+            self.internal.clone(),
+            ids,
+            stages.clone(),
+        ));
         listeners
     }
 
@@ -229,15 +291,21 @@ impl House {
         }
         let hub = Arc::new(settings::hub(config));
         for shard in &self.shards {
-            let _ = shard.send(crate::hub::shard::Input::Settings(hub.clone())).await;
+            let _ = shard
+                .send(crate::hub::shard::Input::Settings(hub.clone()))
+                .await;
         }
         self.customers.reload(settings::customers(config));
-        self.agents.reload(settings::agents(config, self.admin_sha256));
+        self.agents
+            .reload(settings::agents(config, self.admin_sha256));
         self.customers_registry.reload(settings::transport(config));
         self.agents_registry.reload(settings::transport(config));
-        self.public_settings.send_replace(Arc::new(settings::router(config, true)));
-        self.internal_settings.send_replace(Arc::new(settings::router(config, false)));
-        self.api_settings.send_replace(Arc::new(settings::api(config)));
+        self.public_settings
+            .send_replace(Arc::new(settings::router(config, true)));
+        self.internal_settings
+            .send_replace(Arc::new(settings::router(config, false)));
+        self.api_settings
+            .send_replace(Arc::new(settings::api(config)));
         settings::retell(self.public_tls.as_ref(), &config.server.public);
         settings::retell(self.internal_tls.as_ref(), &config.server.internal);
     }
@@ -247,7 +315,12 @@ impl House {
         let ended = async {
             self.poster.drain().await;
             self.stops.iter().for_each(|stop| stop.notify_one());
-            let mut runners = std::mem::take(&mut *self.runners.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+            let mut runners = std::mem::take(
+                &mut *self
+                    .runners
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner),
+            );
             while runners.join_next().await.is_some() {}
             if let Err(error) = self.store.close().await {
                 tracing::error!(%error, "the store could not be closed; the next start reads its log");
@@ -266,7 +339,9 @@ async fn bind(address: SocketAddr, listener: &str) -> Result<TcpListener, Exit> 
 }
 
 fn address(listener: &TcpListener) -> Result<SocketAddr, Exit> {
-    listener.local_addr().map_err(|error| Exit::unavailable("the listener's address", error))
+    listener
+        .local_addr()
+        .map_err(|error| Exit::unavailable("the listener's address", error))
 }
 
 fn open(config: &Config) -> Result<(store::Shared, Arc<embedded::Stats>), Exit> {
@@ -293,7 +368,10 @@ fn checks(health: Arc<Health>, store: store::Shared) -> impl Fn() -> Vec<Check> 
             store::Condition::NoSpace => Some(store::Error::NoSpace.to_string()),
             store::Condition::ReadOnly => Some(store::Error::ReadOnly.to_string()),
         };
-        vec![Check::new("lifecycle", lifecycle), Check::new("store", writable)]
+        vec![
+            Check::new("lifecycle", lifecycle),
+            Check::new("store", writable),
+        ]
     }
 }
 

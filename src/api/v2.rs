@@ -205,7 +205,10 @@ impl<C: Chats> Api<C> {
         let create = request_chat(&call.path.service, asked, &call.settings.policy)
             .map_err(Failure::from)?;
         let subscription = self.subscription(call, &create.user_data)?;
-        let done = self.chats.create(self.clock.now().wall, create, subscription).await?;
+        let done = self
+            .chats
+            .create(self.clock.now().wall, create, subscription)
+            .await?;
         let view = done.view;
         // The chat exists, whatever becomes of this reading.
         let from = 1;
@@ -280,10 +283,10 @@ impl<C: Chats> Api<C> {
         let session = chat.parse::<SessionId>().ok();
         let asked = session.unwrap_or(SessionId::from_bytes([0; 12]));
         let key = fields.text("secureKey").unwrap_or_default();
-        let right = self
-            .keys
-            .for_service(service)
-            .check_rest_or_cometd(asked, fields.text("userId"), key);
+        let right =
+            self.keys
+                .for_service(service)
+                .check_rest_or_cometd(asked, fields.text("userId"), key);
         session.filter(|_| right)
     }
 

@@ -24,14 +24,26 @@ pub(super) struct Encoder<'a> {
 
 impl Encode for Encoder<'_> {
     fn for_customer(&self, event: &Arc<Event>) -> Bytes {
-        let Room { id, service, durable, .. } = self.room;
+        let Room {
+            id,
+            service,
+            durable,
+            ..
+        } = self.room;
         let stretch = Stretch {
             events: std::slice::from_ref(event),
             next_position: event.index + 1,
-            chat_ended: durable.customer_left.is_some_and(|left| event.index >= left),
+            chat_ended: durable
+                .customer_left
+                .is_some_and(|left| event.index >= left),
             monitored: durable.monitored,
         };
-        cometd::data(&cometd::channel(service), *id, self.room.customer_key(self.keys), stretch)
+        cometd::data(
+            &cometd::channel(service),
+            *id,
+            self.room.customer_key(self.keys),
+            stretch,
+        )
     }
 
     fn for_agent(&self, event: &Event) -> Bytes {
@@ -39,7 +51,11 @@ impl Encode for Encoder<'_> {
             EventKind::ParticipantJoined => self.room.chat.participant(event.from.participant),
             _ => None,
         };
-        answer::event(self.room.id, event, joined.map(|participant| &participant.user_data))
+        answer::event(
+            self.room.id,
+            event,
+            joined.map(|participant| &participant.user_data),
+        )
     }
 }
 
@@ -50,7 +66,14 @@ impl Room {
     }
 
     /// The body of a push. `event` is the one it tells of.
-    pub(super) fn push_body(&self, subscriber: &Subscriber, delivery: &Delivery, event: Option<&Event>, settings: &Settings, keys: &Keys) -> Bytes {
+    pub(super) fn push_body(
+        &self,
+        subscriber: &Subscriber,
+        delivery: &Delivery,
+        event: Option<&Event>,
+        settings: &Settings,
+        keys: &Keys,
+    ) -> Bytes {
         let subscription = &subscriber.subscription;
         let with = With {
             keys: &keys.for_service(&self.service),
@@ -58,7 +81,10 @@ impl Room {
             service: self.names_service().then_some(&*self.service),
             alias: &settings.alias,
             reveal: settings.reveal,
-            replacement: settings.push_messages.get(&subscription.destination).map_or("", String::as_str),
+            replacement: settings
+                .push_messages
+                .get(&subscription.destination)
+                .map_or("", String::as_str),
         };
         push::body(delivery, subscription, event, &with)
     }
@@ -66,7 +92,9 @@ impl Room {
     fn customer_key(&self, keys: &Keys) -> &str {
         self.key.get_or_init(|| {
             let service = self.names_service().then_some(&*self.service);
-            keys.for_service(&self.service).cometd(self.id, service).into()
+            keys.for_service(&self.service)
+                .cometd(self.id, service)
+                .into()
         })
     }
 }

@@ -28,15 +28,23 @@ pub(super) trait Encode {
 
 impl<'a> Sights<'a> {
     pub(super) fn new(event: &'a Arc<Event>) -> Self {
-        Self { event, customer: OnceCell::new(), agent: OnceCell::new() }
+        Self {
+            event,
+            customer: OnceCell::new(),
+            agent: OnceCell::new(),
+        }
     }
 
     /// The event as `participant` sees it.
     pub(super) fn of(&self, participant: ParticipantId, encode: &impl Encode) -> Bytes {
         if participant == CUSTOMER {
-            self.customer.get_or_init(|| encode.for_customer(self.event)).clone()
+            self.customer
+                .get_or_init(|| encode.for_customer(self.event))
+                .clone()
         } else {
-            self.agent.get_or_init(|| encode.for_agent(self.event)).clone()
+            self.agent
+                .get_or_init(|| encode.for_agent(self.event))
+                .clone()
         }
     }
 }
@@ -46,7 +54,9 @@ pub(super) fn sees(session: &chat::Session, participant: ParticipantId, event: &
     if session.is_annihilated(event) {
         return false;
     }
-    session.participant(participant).is_some_and(|viewer| chat::may_see(viewer, event))
+    session
+        .participant(participant)
+        .is_some_and(|viewer| chat::may_see(viewer, event))
 }
 
 /// A stretch of events for one reader: those it sees, until `bytes_max` are reached, and the index after the last that was
@@ -76,13 +86,19 @@ pub(super) fn stretch<'a>(
 /// About how many bytes an event takes on a wire.
 pub(super) fn weight(event: &Event) -> usize {
     let text = match &event.kind {
-        chat::EventKind::Message { text, .. } | chat::EventKind::IdleAlert { text } | chat::EventKind::IdleClose { text } => text.len(),
-        chat::EventKind::TypingStarted { text } | chat::EventKind::TypingStopped { text } | chat::EventKind::CustomNotice { text } => {
-            text.as_ref().map_or(0, String::len)
-        }
+        chat::EventKind::Message { text, .. }
+        | chat::EventKind::IdleAlert { text }
+        | chat::EventKind::IdleClose { text } => text.len(),
+        chat::EventKind::TypingStarted { text }
+        | chat::EventKind::TypingStopped { text }
+        | chat::EventKind::CustomNotice { text } => text.as_ref().map_or(0, String::len),
         chat::EventKind::PushUrl { url } => url.len(),
         _ => 0,
     };
-    let pairs: usize = event.user_data.iter().map(|(key, value)| key.len() + value.len() + 6).sum();
+    let pairs: usize = event
+        .user_data
+        .iter()
+        .map(|(key, value)| key.len() + value.len() + 6)
+        .sum();
     160 + event.from.nickname.len() + text + pairs
 }

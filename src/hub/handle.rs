@@ -36,11 +36,20 @@ pub struct Routes {
 impl Hub {
     /// A way in over `routes`.
     pub fn new(routes: Routes) -> Self {
-        Self { routes: Arc::new(routes) }
+        Self {
+            routes: Arc::new(routes),
+        }
     }
 
     /// Begins a chat at `at`; the customer is participant 1. A viewer is told every event, from the first on.
-    pub fn create(&self, at: Wall, create: Create, subscription: Option<Subscription>, viewer: Option<Arc<dyn Viewer>>, reply: Reply<Done>) {
+    pub fn create(
+        &self,
+        at: Wall,
+        create: Create,
+        subscription: Option<Subscription>,
+        viewer: Option<Arc<dyn Viewer>>,
+        reply: Reply<Done>,
+    ) {
         if self.routes.health.state() == State::Draining {
             return reply(Err(Refusal::Draining));
         }
@@ -48,36 +57,77 @@ impl Hub {
             return reply(Err(error.into()));
         }
         let session = SessionId::new(at, (self.routes.random)());
-        let failed = self.send(session, Input::Create { session, create, subscription, viewer, reply });
+        let failed = self.send(
+            session,
+            Input::Create {
+                session,
+                create,
+                subscription,
+                viewer,
+                reply,
+            },
+        );
         if let Some(Input::Create { reply, .. }) = failed {
             reply(Err(Refusal::Busy));
         }
     }
 
     /// As [`create`](Self::create), without a viewer, and waiting for the answer.
-    pub async fn begin(&self, at: Wall, create: Create, subscription: Option<Subscription>) -> Result<Done, Refusal> {
+    pub async fn begin(
+        &self,
+        at: Wall,
+        create: Create,
+        subscription: Option<Subscription>,
+    ) -> Result<Done, Refusal> {
         let (reply, answer) = waiting();
         self.create(at, create, subscription, None, reply);
         answer.await.unwrap_or(Err(Refusal::Busy))
     }
 
     /// Gives a command to the session's owner; the answer comes when it is durable.
-    pub fn command(&self, session: SessionId, caller: Caller, command: Command, also: Also, reply: Reply<Done>) {
+    pub fn command(
+        &self,
+        session: SessionId,
+        caller: Caller,
+        command: Command,
+        also: Also,
+        reply: Reply<Done>,
+    ) {
         if let Err(error) = self.writable() {
             return reply(Err(error.into()));
         }
-        self.ask(session, Ask::Submit { caller, command, also, reply });
+        self.ask(
+            session,
+            Ask::Submit {
+                caller,
+                command,
+                also,
+                reply,
+            },
+        );
     }
 
     /// As [`command`](Self::command), waiting for the answer.
-    pub async fn submit(&self, session: SessionId, caller: Caller, command: Command, also: Also) -> Result<Done, Refusal> {
+    pub async fn submit(
+        &self,
+        session: SessionId,
+        caller: Caller,
+        command: Command,
+        also: Also,
+    ) -> Result<Done, Refusal> {
         let (reply, answer) = waiting();
         self.command(session, caller, command, also, reply);
         answer.await.unwrap_or(Err(Refusal::Busy))
     }
 
     /// A command of whoever `viewer` has joined as.
-    pub fn command_as(&self, session: SessionId, viewer: ViewerId, command: Command, reply: Reply<Done>) {
+    pub fn command_as(
+        &self,
+        session: SessionId,
+        viewer: ViewerId,
+        command: Command,
+        reply: Reply<Done>,
+    ) {
         if let Err(error) = self.writable() {
             return reply(Err(error.into()));
         }
@@ -85,28 +135,72 @@ impl Hub {
     }
 
     /// An agent comes in; it is told every event from the answer's `next_position` on.
-    pub fn join(&self, session: SessionId, join: Join, viewer: Arc<dyn Viewer>, bytes_max: usize, reply: Reply<Joined>) {
+    pub fn join(
+        &self,
+        session: SessionId,
+        join: Join,
+        viewer: Arc<dyn Viewer>,
+        bytes_max: usize,
+        reply: Reply<Joined>,
+    ) {
         if let Err(error) = self.writable() {
             return reply(Err(error.into()));
         }
-        self.ask(session, Ask::Join { join, viewer, bytes_max, reply });
+        self.ask(
+            session,
+            Ask::Join {
+                join,
+                viewer,
+                bytes_max,
+                reply,
+            },
+        );
     }
 
     /// The events from `from` on that `reader` may see, up to about `bytes_max` (at least one). For a customer it is a
     /// sign of life; where `acknowledge` is set, everything before the end counts as fetched. `from` 0 reads no events.
-    pub async fn read(&self, session: SessionId, reader: ParticipantId, from: u64, bytes_max: usize, acknowledge: bool) -> Result<Page, Refusal> {
+    pub async fn read(
+        &self,
+        session: SessionId,
+        reader: ParticipantId,
+        from: u64,
+        bytes_max: usize,
+        acknowledge: bool,
+    ) -> Result<Page, Refusal> {
         let (reply, answer) = waiting();
-        self.ask(session, Ask::Read { reader, from, bytes_max, acknowledge, reply });
+        self.ask(
+            session,
+            Ask::Read {
+                reader,
+                from,
+                bytes_max,
+                acknowledge,
+                reply,
+            },
+        );
         answer.await.unwrap_or(Err(Refusal::Busy))
     }
 
     /// As [`read`](Self::read), for whoever `viewer` has joined as.
-    pub fn read_as(&self, session: SessionId, viewer: ViewerId, from: u64, bytes_max: usize, reply: Reply<Page>) {
+    pub fn read_as(
+        &self,
+        session: SessionId,
+        viewer: ViewerId,
+        from: u64,
+        bytes_max: usize,
+        reply: Reply<Page>,
+    ) {
         self.ask(session, Ask::ReadAs(viewer, from, bytes_max, reply));
     }
 
     /// The customer's Bayeux client watches the session from the event `from` on, in place of any other.
-    pub fn watch(&self, session: SessionId, viewer: Arc<dyn Viewer>, from: u64, reply: Reply<View>) {
+    pub fn watch(
+        &self,
+        session: SessionId,
+        viewer: Arc<dyn Viewer>,
+        from: u64,
+        reply: Reply<View>,
+    ) {
         self.ask(session, Ask::Watch(viewer, from, reply));
     }
 
@@ -136,7 +230,11 @@ impl Hub {
     }
 
     /// Open sessions by creation time after `after`, up to `limit`.
-    pub async fn sessions(&self, after: Option<SessionId>, limit: usize) -> Result<Vec<Summary>, Refusal> {
+    pub async fn sessions(
+        &self,
+        after: Option<SessionId>,
+        limit: usize,
+    ) -> Result<Vec<Summary>, Refusal> {
         let ids = self.routes.store.open_sessions(after, limit).await?;
         let mut summaries = Vec::with_capacity(ids.len());
         for (shard, ids) in self.by_shard(ids) {
@@ -187,9 +285,13 @@ impl Hub {
 
     /// Queues an input at the session's owner; gives it back where the queue is full.
     fn send(&self, session: SessionId, input: Input) -> Option<Input> {
-        self.routes.shards[self.shard_of(session)].try_send(input).err().map(|error| match error {
-            mpsc::error::TrySendError::Full(input) | mpsc::error::TrySendError::Closed(input) => input,
-        })
+        self.routes.shards[self.shard_of(session)]
+            .try_send(input)
+            .err()
+            .map(|error| match error {
+                mpsc::error::TrySendError::Full(input)
+                | mpsc::error::TrySendError::Closed(input) => input,
+            })
     }
 
     fn shard_of(&self, session: SessionId) -> usize {
@@ -201,23 +303,39 @@ impl Hub {
         for session in sessions {
             shares[self.shard_of(session)].push(session);
         }
-        shares.into_iter().enumerate().filter(|(_, share)| !share.is_empty()).collect()
+        shares
+            .into_iter()
+            .enumerate()
+            .filter(|(_, share)| !share.is_empty())
+            .collect()
     }
 
-    async fn ask_summaries(&self, shard: usize, sessions: Vec<SessionId>) -> Result<(Vec<Summary>, Vec<SessionId>), Refusal> {
+    async fn ask_summaries(
+        &self,
+        shard: usize,
+        sessions: Vec<SessionId>,
+    ) -> Result<(Vec<Summary>, Vec<SessionId>), Refusal> {
         let (reply, answer) = oneshot::channel();
         let reply = Box::new(move |awake, asleep| {
             let _ = reply.send((awake, asleep));
         });
         let input = Input::Summaries(sessions, reply);
-        self.routes.shards[shard].send(input).await.map_err(|_| Refusal::Draining)?;
+        self.routes.shards[shard]
+            .send(input)
+            .await
+            .map_err(|_| Refusal::Draining)?;
         answer.await.map_err(|_| Refusal::Draining)
     }
 
     /// A sleeping session's entry, without waking it.
     async fn peek(&self, session: SessionId) -> Result<Option<Summary>, Refusal> {
-        let Some(stored) = self.routes.store.peek(session).await? else { return Ok(None) };
-        let mut chat = stored.snapshot.map(|snapshot| snapshot.chat).unwrap_or_default();
+        let Some(stored) = self.routes.store.peek(session).await? else {
+            return Ok(None);
+        };
+        let mut chat = stored
+            .snapshot
+            .map(|snapshot| snapshot.chat)
+            .unwrap_or_default();
         for record in &stored.records {
             record.changes.iter().for_each(|change| chat.apply(change));
         }

@@ -113,7 +113,11 @@ impl Room {
 
     /// The session as `participant` may know it: durable things only.
     pub(super) fn view(&self, participant: ParticipantId) -> View {
-        let left = if participant == CUSTOMER { self.durable.customer_left.is_some() } else { false };
+        let left = if participant == CUSTOMER {
+            self.durable.customer_left.is_some()
+        } else {
+            false
+        };
         View {
             session: self.id,
             service: self.service.clone(),
@@ -162,7 +166,9 @@ impl Room {
 
     /// The index of the first event that memory has.
     pub(super) fn first_recent(&self) -> u64 {
-        self.tail.front().map_or(self.durable.next_index, |event| event.index)
+        self.tail
+            .front()
+            .map_or(self.durable.next_index, |event| event.index)
     }
 
     /// Nothing has happened for a moment: the events can be read from the store.
@@ -178,16 +184,16 @@ impl Room {
 
     /// The command that used up this idempotency key, if one did within a day.
     pub(super) fn repeated(&self, key: u128, now: Instant) -> Option<&Remembered> {
-        self.remembered.iter().find(|known| known.key == key && now.since(known.at) < REMEMBERED_FOR)
+        self.remembered
+            .iter()
+            .find(|known| known.key == key && now.since(known.at) < REMEMBERED_FOR)
     }
 
     /// Remembers a key.
     pub(super) fn remember_key(&mut self, key: Remembered, now: Instant) {
-        while self
-            .remembered
-            .front()
-            .is_some_and(|oldest| self.remembered.len() >= REMEMBERED_MAX || now.since(oldest.at) >= REMEMBERED_FOR)
-        {
+        while self.remembered.front().is_some_and(|oldest| {
+            self.remembered.len() >= REMEMBERED_MAX || now.since(oldest.at) >= REMEMBERED_FOR
+        }) {
             self.remembered.pop_front();
         }
         self.remembered.push_back(key);
@@ -200,7 +206,9 @@ impl Room {
 
     /// The seat of a viewer.
     pub(super) fn seat(&mut self, viewer: ViewerId) -> Option<&mut Seat> {
-        self.seats.iter_mut().find(|seat| seat.viewer.id() == viewer)
+        self.seats
+            .iter_mut()
+            .find(|seat| seat.viewer.id() == viewer)
     }
 
     /// Agents who are in the session although nobody is connected for them: a restart lost their connections.
@@ -228,9 +236,11 @@ impl Durable {
         Self {
             next_index: chat.next_index(),
             closed: chat.state() == chat::State::Closed,
-            customer_left: chat.participant(CUSTOMER).and_then(|customer| match customer.presence {
-                chat::Presence::Present => None,
-                chat::Presence::Left { index, .. } => Some(index),
+            customer_left: chat.participant(CUSTOMER).and_then(|customer| {
+                match customer.presence {
+                    chat::Presence::Present => None,
+                    chat::Presence::Left { index, .. } => Some(index),
+                }
             }),
             monitored: chat.is_monitored(),
             next_delivery: push.map_or(0, Subscriber::next_number),
@@ -246,9 +256,17 @@ pub(super) fn summary_of(id: SessionId, chat: &chat::Session) -> Summary {
         state: chat.state(),
         created_at: chat.created_at(),
         subject: chat.subject().map(str::to_owned),
-        customer_nickname: chat.participant(CUSTOMER).map(|customer| customer.nickname.clone()).unwrap_or_default(),
+        customer_nickname: chat
+            .participant(CUSTOMER)
+            .map(|customer| customer.nickname.clone())
+            .unwrap_or_default(),
         customer_user_data: chat.user_data().clone(),
         async_mode: chat.is_async(),
-        agents: chat.participants().iter().filter(|someone| someone.serves()).map(|someone| someone.nickname.clone()).collect(),
+        agents: chat
+            .participants()
+            .iter()
+            .filter(|someone| someone.serves())
+            .map(|someone| someone.nickname.clone())
+            .collect(),
     }
 }

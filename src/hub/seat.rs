@@ -74,7 +74,15 @@ pub(super) enum Pace {
 impl Seat {
     /// A seat that has yet to be told everything from `next` on.
     pub(super) fn new(viewer: Arc<dyn Viewer>, participant: ParticipantId, next: u64) -> Self {
-        Self { viewer, participant, next, confirmed: next, pace: Pace::Waiting, until: None, owed_summary: false }
+        Self {
+            viewer,
+            participant,
+            next,
+            confirmed: next,
+            pace: Pace::Waiting,
+            until: None,
+            owed_summary: false,
+        }
     }
 
     /// The viewer's connection broke: what came after `position` may not have arrived.

@@ -21,17 +21,19 @@ impl Bayeux for Door {
     }
 
     fn upgrade(&self, parts: Parts, caller: &Caller) -> Response {
-        let response = match websocket::upgrade(&parts) {
+        let response = match websocket::upgrade(&self.0, &parts) {
             Ok(response) => response,
-            Err(response) => return response,
+            Err(response) => return *response,
         };
         let visitor = websocket::Visitor::new(&parts, of(caller));
         let (registry, connection) = (self.0.clone(), caller.connection.clone());
         let request = Request::from_parts(parts, ());
         tokio::spawn(async move {
-            match hyper::upgrade::on(request).await.map_err(|error| error.to_string()).and_then(|upgraded| {
-                Socket::take(upgraded).map_err(|error| error.to_string())
-            }) {
+            match hyper::upgrade::on(request)
+                .await
+                .map_err(|error| error.to_string())
+                .and_then(|upgraded| Socket::take(upgraded).map_err(|error| error.to_string()))
+            {
                 Ok((socket, early)) => websocket::serve(registry, socket, early, visitor).await,
                 Err(error) => tracing::debug!(%error, "a WebSocket did not come to be"),
             }
@@ -47,5 +49,9 @@ impl Bayeux for Door {
 }
 
 fn of(caller: &Caller) -> transport::Connection {
-    transport::Connection { id: ConnectionId(caller.connection.id), address: caller.address, secure: caller.secure }
+    transport::Connection {
+        id: ConnectionId(caller.connection.id),
+        address: caller.address,
+        secure: caller.secure,
+    }
 }

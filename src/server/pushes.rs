@@ -32,12 +32,22 @@ impl shards::Pushes for Pushes {
 }
 
 /// A poster that reports to the shards.
-pub(super) fn poster(config: &Config, clock: Clock, shards: &[mpsc::Sender<Input>], metrics: &mut Registry) -> Result<Poster, Exit> {
+pub(super) fn poster(
+    config: &Config,
+    clock: Clock,
+    shards: &[mpsc::Sender<Input>],
+    metrics: &mut Registry,
+) -> Result<Poster, Exit> {
     let counted = Metrics::default();
     counted.register(metrics);
     let shards: Arc<[mpsc::Sender<Input>]> = shards.into();
-    Poster::new(settings::destinations(config), clock, counted, move |report| tell(shards.clone(), report))
-        .map_err(|error| Exit::unavailable("the push destinations", error))
+    Poster::new(
+        settings::destinations(config),
+        clock,
+        counted,
+        move |report| tell(shards.clone(), report),
+    )
+    .map_err(|error| Exit::unavailable("the push destinations", error))
 }
 
 /// A report waits for room: it is never lost.
@@ -64,5 +74,10 @@ async fn tell(shards: Arc<[mpsc::Sender<Input>]>, report: Report) {
 
 /// A new trace: W3C *Trace Context*, version 00, sampled.
 fn traceparent() -> String {
-    format!("00-{:016x}{:016x}-{:016x}-01", random() | 1, random(), random() | 1)
+    format!(
+        "00-{:016x}{:016x}-{:016x}-01",
+        random() | 1,
+        random(),
+        random() | 1
+    )
 }

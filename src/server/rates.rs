@@ -26,7 +26,10 @@ impl Rates for Counted {
         }
         let now = self.clock.now().instant;
         match chat {
-            Some(chat) => self.limits.chat(&settings.rates, chat, address, now).is_ok(),
+            Some(chat) => self
+                .limits
+                .chat(&settings.rates, chat, address, now)
+                .is_ok(),
             None => self.limits.address(&settings.rates, address, now).is_ok(),
         }
     }

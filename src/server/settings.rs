@@ -32,7 +32,10 @@ pub(super) fn shards(config: &Config) -> usize {
 
 pub(super) fn hub(config: &Config) -> shard::Settings {
     let services = config.services.iter().map(|(name, service)| {
-        let service = shard::Service { policy: service.policy.clone(), push_to_active_client: service.push_to_active_client };
+        let service = shard::Service {
+            policy: service.policy.clone(),
+            push_to_active_client: service.push_to_active_client,
+        };
         (name.clone(), service)
     });
     let content = config.push.content;
@@ -55,12 +58,14 @@ pub(super) fn hub(config: &Config) -> shard::Settings {
 
 fn messages(config: &Config) -> HashMap<String, String> {
     let all = config.push.destinations.iter();
-    all.filter_map(|(name, destination)| Some((name.clone(), destination.message.clone()?))).collect()
+    all.filter_map(|(name, destination)| Some((name.clone(), destination.message.clone()?)))
+        .collect()
 }
 
 pub(super) fn destinations(config: &Config) -> BTreeMap<String, Destination> {
     let all = config.push.destinations.iter();
-    all.map(|(name, destination)| (name.clone(), of(destination))).collect()
+    all.map(|(name, destination)| (name.clone(), of(destination)))
+        .collect()
 }
 
 fn of(destination: &config::Destination) -> Destination {
@@ -68,7 +73,11 @@ fn of(destination: &config::Destination) -> Destination {
         url: destination.url.expose().to_owned(),
         message: destination.message.clone(),
         // They were checked when the configuration was read.
-        secrets: destination.secrets.iter().filter_map(|secret| Secret::parse(secret.expose()).ok()).collect(),
+        secrets: destination
+            .secrets
+            .iter()
+            .filter_map(|secret| Secret::parse(secret.expose()).ok())
+            .collect(),
         retry: destination.retry.clone(),
         timeout: destination.timeout,
         concurrency: destination.concurrency,
@@ -76,12 +85,17 @@ fn of(destination: &config::Destination) -> Destination {
 }
 
 fn known(config: &Config) -> Destinations {
-    Destinations { names: config.push.destinations.keys().cloned().collect() }
+    Destinations {
+        names: config.push.destinations.keys().cloned().collect(),
+    }
 }
 
 pub(super) fn customers(config: &Config) -> customers::Settings {
     let services = config.services.iter().map(|(name, service)| {
-        let service = customers::Service { policy: service.policy.clone(), include_payload: service.include_payload };
+        let service = customers::Service {
+            policy: service.policy.clone(),
+            include_payload: service.include_payload,
+        };
         (name.clone(), service)
     });
     customers::Settings {
@@ -93,8 +107,11 @@ pub(super) fn customers(config: &Config) -> customers::Settings {
 }
 
 pub(super) fn agents(config: &Config, admin_sha256: [u8; 32]) -> agents::Settings {
-    let mut accounts: BTreeMap<String, agents::Account> =
-        config.agents.iter().map(|(id, agent)| (id.clone(), account(agent))).collect();
+    let mut accounts: BTreeMap<String, agents::Account> = config
+        .agents
+        .iter()
+        .map(|(id, agent)| (id.clone(), account(agent)))
+        .collect();
     let admin = agents::Account {
         nickname: ADMIN_NICKNAME.to_owned(),
         user_type: UserType::Supervisor,
@@ -102,7 +119,10 @@ pub(super) fn agents(config: &Config, admin_sha256: [u8; 32]) -> agents::Setting
         token_sha256: admin_sha256,
     };
     accounts.entry(ADMIN.to_owned()).or_insert(admin);
-    agents::Settings { accounts, reply_bytes_max: config.reply_bytes_max }
+    agents::Settings {
+        accounts,
+        reply_bytes_max: config.reply_bytes_max,
+    }
 }
 
 fn account(agent: &config::Agent) -> agents::Account {
@@ -111,12 +131,20 @@ fn account(agent: &config::Agent) -> agents::Account {
         Role::Supervisor => (UserType::Supervisor, Style::Person),
         Role::Bot => (UserType::Agent, Style::Bot),
     };
-    agents::Account { nickname: agent.nickname.clone(), user_type, style, token_sha256: agent.token_sha256 }
+    agents::Account {
+        nickname: agent.nickname.clone(),
+        user_type,
+        style,
+        token_sha256: agent.token_sha256,
+    }
 }
 
 pub(super) fn api(config: &Config) -> v2::Settings {
     let services = config.services.iter().map(|(name, service)| {
-        let service = v2::Service { tenant: service.endpoint.tenant.clone(), typing_preview: service.policy.typing_preview };
+        let service = v2::Service {
+            tenant: service.endpoint.tenant.clone(),
+            typing_preview: service.policy.typing_preview,
+        };
         (name.clone(), service)
     });
     v2::Settings {
@@ -133,7 +161,11 @@ pub(super) fn api(config: &Config) -> v2::Settings {
 
 pub(super) fn router(config: &Config, public: bool) -> router::Settings {
     let server = &config.server;
-    let origins = if public { server.allowed_origins.as_slice() } else { &[] };
+    let origins = if public {
+        server.allowed_origins.as_slice()
+    } else {
+        &[]
+    };
     router::Settings {
         // They were checked when the configuration was read.
         origins: Origins::parse(origins.iter().map(String::as_str)).unwrap_or_default(),
@@ -159,14 +191,23 @@ pub(super) fn transport(config: &Config) -> transport::Options {
         max_sessions_per_browser: cometd.max_sessions_per_browser,
         multi_session_interval: cometd.multi_session_interval,
         trust_client_session: cometd.trust_client_session,
-        transports: cometd.transports.iter().copied().map(connection_type).collect(),
+        transports: cometd
+            .transports
+            .iter()
+            .copied()
+            .map(connection_type)
+            .collect(),
         batch_max: limits.batch_max,
         subscriptions_max: limits.subscriptions_max,
         queue_bytes_max: limits.queue_bytes_max,
         queue_messages_max: limits.queue_messages_max,
         ..bayeux::Config::default()
     };
-    transport::Options { bayeux: Arc::new(bayeux), same_site: same_site(cometd.same_site), ..transport::Options::default() }
+    transport::Options {
+        bayeux: Arc::new(bayeux),
+        same_site: same_site(cometd.same_site),
+        ..transport::Options::default()
+    }
 }
 
 fn connection_type(transport: Transport) -> bayeux::ConnectionType {
@@ -187,11 +228,18 @@ fn same_site(same_site: SameSite) -> transport::SameSite {
 }
 
 pub(super) fn slots(config: &Config) -> slots::Limits {
-    slots::Limits { connections: 0, per_address: 0, exempt: config.rate_limit.exempt.clone() }
+    slots::Limits {
+        connections: 0,
+        per_address: 0,
+        exempt: config.rate_limit.exempt.clone(),
+    }
 }
 
 pub(super) fn tls(listener: &config::Listener) -> Option<Arc<tls::Tls>> {
-    listener.tls.as_ref().map(|tls| tls::Tls::new(tls.server.clone()))
+    listener
+        .tls
+        .as_ref()
+        .map(|tls| tls::Tls::new(tls.server.clone()))
 }
 
 /// Certificates were read again with the configuration.

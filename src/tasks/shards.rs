@@ -119,7 +119,9 @@ impl Runner {
                     let read = self.store.read(fetch.session, fetch.from, fetch.bytes_max);
                     self.answer(async move { Input::Fetched(fetch, read.await) });
                 }
-                Output::PutAway(session, snapshot, deadline) => self.store.put_away(session, *snapshot, deadline),
+                Output::PutAway(session, snapshot, deadline) => {
+                    self.store.put_away(session, *snapshot, deadline)
+                }
                 Output::Forget(session) => self.store.forget(session),
                 Output::Push(push) => self.post(push),
             }
@@ -145,7 +147,10 @@ impl Runner {
 
 impl Completions {
     fn put(&self, done: Vec<Completion>) {
-        self.arrived.lock().unwrap_or_else(PoisonError::into_inner).extend(done);
+        self.arrived
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(done);
         self.wake.notify_one();
     }
 

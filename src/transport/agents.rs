@@ -77,20 +77,37 @@ impl Agents {
     /// The agents' side of `hub`.
     pub fn new(hub: Hub, rates: Arc<dyn Rates>, settings: Settings) -> Self {
         let settings = RwLock::new(Arc::new(settings));
-        Self { shared: Arc::new(Shared { hub, rates, settings }) }
+        Self {
+            shared: Arc::new(Shared {
+                hub,
+                rates,
+                settings,
+            }),
+        }
     }
 
     /// Other settings from now on; who is in stays in.
     pub fn reload(&self, settings: Settings) {
-        *self.shared.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+        *self
+            .shared
+            .settings
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
     }
 }
 
 impl Application for Agents {
     fn handshake(&self, hello: Hello<'_>, client: Handle) -> Result<Arc<dyn Party>, Refused> {
-        let refused = || Refused { error: REFUSED.to_owned(), advice_none: true };
+        let refused = || Refused {
+            error: REFUSED.to_owned(),
+            advice_none: true,
+        };
         let token = token_of(&hello).unwrap_or_default();
-        let (id, account) = self.shared.settings().account_of(&token).ok_or_else(refused)?;
+        let (id, account) = self
+            .shared
+            .settings()
+            .account_of(&token)
+            .ok_or_else(refused)?;
         let agent = Agent {
             id,
             account,
@@ -106,7 +123,10 @@ impl Application for Agents {
 
 impl Shared {
     fn settings(&self) -> Arc<Settings> {
-        self.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.settings
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -152,11 +172,15 @@ impl Party for Session {
     }
 
     fn confirmed(&self, stream: u64, position: u64) {
-        self.0.chats.confirmed(&self.0.shared.hub, self.0.handle.id(), stream, position);
+        self.0
+            .chats
+            .confirmed(&self.0.shared.hub, self.0.handle.id(), stream, position);
     }
 
     fn rewind(&self, stream: u64, position: u64) {
-        self.0.chats.rewind(&self.0.shared.hub, self.0.handle.id(), stream, position);
+        self.0
+            .chats
+            .rewind(&self.0.shared.hub, self.0.handle.id(), stream, position);
     }
 
     fn drained(&self) {
@@ -172,7 +196,11 @@ impl Party for Session {
         if agent.watches_list.load(Ordering::Relaxed) {
             agent.shared.hub.unwatch_list(agent.handle.id());
         }
-        agent.chats.gone(&agent.shared.hub, agent.handle.id(), !matches!(how, Gone::Disconnected { .. }));
+        agent.chats.gone(
+            &agent.shared.hub,
+            agent.handle.id(),
+            !matches!(how, Gone::Disconnected { .. }),
+        );
     }
 }
 
@@ -180,20 +208,42 @@ impl Agent {
     fn request(self: Arc<Self>, request: Request, done: PublishDone) {
         let Request { asked, operation } = request;
         if !self.shared.rates.allow(self.address, None) {
-            return self.refuse(&asked, ErrorCode::RateLimited, "too many requests; try again a little later", done);
+            return self.refuse(
+                &asked,
+                ErrorCode::RateLimited,
+                "too many requests; try again a little later",
+                done,
+            );
         }
         match operation {
-            Operation::Sessions { watch, limit, after } => {
+            Operation::Sessions {
+                watch,
+                limit,
+                after,
+            } => {
                 tokio::spawn(self.sessions(asked, watch, limit, after, done));
             }
-            Operation::Join { session, visibility, .. } => self.join(asked, session, visibility, done),
+            Operation::Join {
+                session,
+                visibility,
+                ..
+            } => self.join(asked, session, visibility, done),
             Operation::Monitor { session } => self.join(asked, session, Visibility::Vip, done),
             Operation::Do { session, command } => self.command(asked, session, command, done),
-            Operation::Transcript { session, position } => self.transcript(asked, session, position, done),
+            Operation::Transcript { session, position } => {
+                self.transcript(asked, session, position, done)
+            }
         }
     }
 
-    async fn sessions(self: Arc<Self>, asked: Asked, watch: Option<bool>, limit: usize, after: Option<SessionId>, done: PublishDone) {
+    async fn sessions(
+        self: Arc<Self>,
+        asked: Asked,
+        watch: Option<bool>,
+        limit: usize,
+        after: Option<SessionId>,
+        done: PublishDone,
+    ) {
         let hub = &self.shared.hub;
         if let Some(watch) = watch {
             self.watches_list.store(watch, Ordering::Relaxed);
@@ -207,18 +257,42 @@ impl Agent {
             Err(refusal) => self.refused(&asked, &refusal, done),
             Ok(summaries) => {
                 let with_user_data = limit <= 1_000;
-                let listed: Vec<_> = summaries.iter().map(|summary| summary.listed(with_user_data)).collect();
-                let next = summaries.last().filter(|_| summaries.len() >= limit).map(|last| last.session);
+                let listed: Vec<_> = summaries
+                    .iter()
+                    .map(|summary| summary.listed(with_user_data))
+                    .collect();
+                let next = summaries
+                    .last()
+                    .filter(|_| summaries.len() >= limit)
+                    .map(|last| last.session);
                 self.deliver(answer::sessions(&asked, &listed, next));
                 done.ok();
             }
         }
     }
 
-    fn join(self: Arc<Self>, asked: Asked, session: SessionId, visibility: Visibility, done: PublishDone) {
-        let Account { nickname, user_type, style, .. } = self.account.clone();
-        if visibility > Visibility::narrowest_for(user_type) || (style == Style::Bot && visibility == Visibility::Vip) {
-            return self.refuse(&asked, ErrorCode::Forbidden, "this visibility is for supervisors", done);
+    fn join(
+        self: Arc<Self>,
+        asked: Asked,
+        session: SessionId,
+        visibility: Visibility,
+        done: PublishDone,
+    ) {
+        let Account {
+            nickname,
+            user_type,
+            style,
+            ..
+        } = self.account.clone();
+        if visibility > Visibility::narrowest_for(user_type)
+            || (style == Style::Bot && visibility == Visibility::Vip)
+        {
+            return self.refuse(
+                &asked,
+                ErrorCode::Forbidden,
+                "this visibility is for supervisors",
+                done,
+            );
         }
         let join = Join {
             account: self.id.clone(),
@@ -233,39 +307,78 @@ impl Agent {
         self.chats.add(session, usize::MAX);
         let (hub, viewer) = (self.shared.hub.clone(), viewer(&self.handle));
         let bytes_max = self.shared.settings().reply_bytes_max;
-        hub.join(session, join, viewer, bytes_max, Box::new(move |joined| match joined {
-            Ok(Joined { participant, page }) => {
-                self.deliver(answer::joined(&asked, session, participant, transcript_of(&page)));
-                done.ok();
-            }
-            Err(refusal) => {
-                self.chats.remove(session);
-                self.refused(&asked, &refusal, done);
-            }
-        }));
+        hub.join(
+            session,
+            join,
+            viewer,
+            bytes_max,
+            Box::new(move |joined| match joined {
+                Ok(Joined { participant, page }) => {
+                    self.deliver(answer::joined(
+                        &asked,
+                        session,
+                        participant,
+                        transcript_of(&page),
+                    ));
+                    done.ok();
+                }
+                Err(refusal) => {
+                    self.chats.remove(session);
+                    self.refused(&asked, &refusal, done);
+                }
+            }),
+        );
     }
 
-    fn command(self: Arc<Self>, asked: Asked, session: SessionId, command: Command, done: PublishDone) {
+    fn command(
+        self: Arc<Self>,
+        asked: Asked,
+        session: SessionId,
+        command: Command,
+        done: PublishDone,
+    ) {
         let hub = self.shared.hub.clone();
-        hub.command_as(session, self.handle.id(), command, Box::new(move |result| match result {
-            Ok(result) => {
-                self.deliver(answer::done(&asked, session, result.index));
-                done.ok();
-            }
-            Err(refusal) => self.refused(&asked, &refusal, done),
-        }));
+        hub.command_as(
+            session,
+            self.handle.id(),
+            command,
+            Box::new(move |result| match result {
+                Ok(result) => {
+                    self.deliver(answer::done(&asked, session, result.index));
+                    done.ok();
+                }
+                Err(refusal) => self.refused(&asked, &refusal, done),
+            }),
+        );
     }
 
-    fn transcript(self: Arc<Self>, asked: Asked, session: SessionId, position: u64, done: PublishDone) {
+    fn transcript(
+        self: Arc<Self>,
+        asked: Asked,
+        session: SessionId,
+        position: u64,
+        done: PublishDone,
+    ) {
         let hub = self.shared.hub.clone();
         let bytes_max = self.shared.settings().reply_bytes_max;
-        hub.read_as(session, self.handle.id(), position, bytes_max, Box::new(move |page| match page {
-            Ok(page) => {
-                self.deliver(answer::transcript(&asked, session, transcript_of(&page), page.view.ended));
-                done.ok();
-            }
-            Err(refusal) => self.refused(&asked, &refusal, done),
-        }));
+        hub.read_as(
+            session,
+            self.handle.id(),
+            position,
+            bytes_max,
+            Box::new(move |page| match page {
+                Ok(page) => {
+                    self.deliver(answer::transcript(
+                        &asked,
+                        session,
+                        transcript_of(&page),
+                        page.view.ended,
+                    ));
+                    done.ok();
+                }
+                Err(refusal) => self.refused(&asked, &refusal, done),
+            }),
+        );
     }
 
     fn refused(&self, asked: &Asked, refusal: &Refusal, done: PublishDone) {
@@ -273,7 +386,9 @@ impl Agent {
             Refusal::Unknown => ErrorCode::UnknownSession,
             Refusal::NotJoined => ErrorCode::NotJoined,
             Refusal::Rejected(rejection) => rejection.into(),
-            Refusal::Store(_) | Refusal::LoadLimit | Refusal::Draining | Refusal::Busy => ErrorCode::Unavailable,
+            Refusal::Store(_) | Refusal::LoadLimit | Refusal::Draining | Refusal::Busy => {
+                ErrorCode::Unavailable
+            }
         };
         self.refuse(asked, code, &refusal.to_string(), done);
     }
@@ -288,16 +403,27 @@ impl Agent {
     }
 
     fn deliver(&self, message: Bytes) {
-        if self.handle.deliver(Event { message, source: None }) == crate::bayeux::Offer::Full {
+        if self.handle.deliver(Event {
+            message,
+            source: None,
+        }) == crate::bayeux::Offer::Full
+        {
             // An answer cannot be read again: whoever asks on without reading begins anew.
-            tracing::warn!(agent = self.id, "an agent does not read its answers and is disconnected");
+            tracing::warn!(
+                agent = self.id,
+                "an agent does not read its answers and is disconnected"
+            );
             self.handle.disconnect();
         }
     }
 }
 
 fn transcript_of(page: &Page) -> Transcript<'_> {
-    Transcript { events: &page.events, participants: &page.participants, next_position: page.next_position }
+    Transcript {
+        events: &page.events,
+        participants: &page.participants,
+        next_position: page.next_position,
+    }
 }
 
 fn only_the_channel(channel: &str, denied: &str) -> Result<(), String> {
@@ -317,9 +443,13 @@ fn token_of(hello: &Hello<'_>) -> Option<String> {
     struct Authentication {
         token: String,
     }
-    let ext = hello.ext.and_then(|ext| serde_json::from_str::<Ext>(ext.get()).ok());
+    let ext = hello
+        .ext
+        .and_then(|ext| serde_json::from_str::<Ext>(ext.get()).ok());
     ext.map(|ext| ext.authentication.token).or_else(|| {
         let (scheme, token) = hello.authorization?.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+        scheme
+            .eq_ignore_ascii_case("bearer")
+            .then(|| token.trim().to_owned())
     })
 }

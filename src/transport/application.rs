@@ -6,8 +6,7 @@ use std::sync::{Arc, Weak};
 
 use serde_json::value::RawValue;
 
-use super::Handle;
-use super::driver::Client;
+use super::client::{Client, Handle};
 
 /// Who answers the clients of one registry.
 pub trait Application: Send + Sync + 'static {

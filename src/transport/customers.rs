@@ -89,20 +89,44 @@ struct Call {
 
 impl Customers {
     /// The customers' side of `hub`.
-    pub fn new(hub: Hub, keys: Keys, clock: Clock, rates: Arc<dyn Rates>, settings: Settings) -> Self {
+    pub fn new(
+        hub: Hub,
+        keys: Keys,
+        clock: Clock,
+        rates: Arc<dyn Rates>,
+        settings: Settings,
+    ) -> Self {
         let settings = RwLock::new(Arc::new(settings));
-        Self { shared: Arc::new(Shared { hub, keys, clock, rates, settings, failures: AtomicU64::new(1) }) }
+        Self {
+            shared: Arc::new(Shared {
+                hub,
+                keys,
+                clock,
+                rates,
+                settings,
+                failures: AtomicU64::new(1),
+            }),
+        }
     }
 
     /// Other settings from now on.
     pub fn reload(&self, settings: Settings) {
-        *self.shared.settings.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(settings);
+        *self
+            .shared
+            .settings
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(settings);
     }
 }
 
 impl Application for Customers {
     fn handshake(&self, hello: Hello<'_>, client: Handle) -> Result<Arc<dyn Party>, Refused> {
-        Ok(Arc::new(Customer { shared: self.shared.clone(), handle: client, address: hello.address, chats: Arc::default() }))
+        Ok(Arc::new(Customer {
+            shared: self.shared.clone(),
+            handle: client,
+            address: hello.address,
+            chats: Arc::default(),
+        }))
     }
 }
 
@@ -114,16 +138,23 @@ impl Shared {
 
     /// A key that looks like one and opens nothing: it is not of any service, and of a chat before there were chats.
     fn key_to_nothing(&self) -> String {
-        self.keys.cometd(SessionId::new(Wall(0), self.fresh()), None)
+        self.keys
+            .cometd(SessionId::new(Wall(0), self.fresh()), None)
     }
 
     fn settings(&self) -> Arc<Settings> {
-        self.settings.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.settings
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone()
     }
 
     fn service_of(&self, channel: &str) -> Option<(String, Service)> {
         let name = channel.strip_prefix(CHANNELS)?;
-        self.settings().services.get(name).map(|service| (name.to_owned(), service.clone()))
+        self.settings()
+            .services
+            .get(name)
+            .map(|service| (name.to_owned(), service.clone()))
     }
 
     fn knows(&self, channel: &str, denied: &str) -> Result<(), String> {
@@ -159,11 +190,13 @@ impl Party for Customer {
     }
 
     fn confirmed(&self, stream: u64, position: u64) {
-        self.chats.confirmed(&self.shared.hub, self.handle.id(), stream, position);
+        self.chats
+            .confirmed(&self.shared.hub, self.handle.id(), stream, position);
     }
 
     fn rewind(&self, stream: u64, position: u64) {
-        self.chats.rewind(&self.shared.hub, self.handle.id(), stream, position);
+        self.chats
+            .rewind(&self.shared.hub, self.handle.id(), stream, position);
     }
 
     fn drained(&self) {
@@ -179,7 +212,11 @@ impl Party for Customer {
                 self.shared.hub.fetched(session, position);
             }
         }
-        self.chats.gone(&self.shared.hub, self.handle.id(), !matches!(how, Gone::Disconnected { .. }));
+        self.chats.gone(
+            &self.shared.hub,
+            self.handle.id(),
+            !matches!(how, Gone::Disconnected { .. }),
+        );
     }
 }
 
@@ -201,7 +238,9 @@ impl Call {
         match (publish.operation, session) {
             (Operation::RequestChat(request), _) => self.request_chat(&name, &service, request),
             (_, None) => self.refuse(None, &Failure::unknown_chat()),
-            (Operation::RequestNotifications { position, .. }, Some(session)) => self.watch(session, position),
+            (Operation::RequestNotifications { position, .. }, Some(session)) => {
+                self.watch(session, position)
+            }
             (operation, Some(session)) => self.command(session, operation),
         }
     }
@@ -209,33 +248,50 @@ impl Call {
     fn request_chat(self, name: &str, service: &Service, request: RequestChat) {
         let settings = self.shared.settings();
         if self.chats.len() >= settings.chats_max {
-            let advice = format!("limit reached: [limits] chats-per-client = {}", settings.chats_max);
+            let advice = format!(
+                "limit reached: [limits] chats-per-client = {}",
+                settings.chats_max
+            );
             return self.refuse(None, &Failure::finally(400, advice));
         }
         let create = match request_chat(name, request, &service.policy) {
             Ok(create) => create,
             Err(error) => return self.refuse(None, &error.into()),
         };
-        let wish = Subscription::parse(&create.user_data, true, service.include_payload, &settings.destinations);
+        let wish = Subscription::parse(
+            &create.user_data,
+            true,
+            service.include_payload,
+            &settings.destinations,
+        );
         let subscription = match wish {
             Ok(wish) if settings.push_enabled => wish,
             Ok(None) => None,
             Ok(Some(_)) => {
-                tracing::warn!(service = name, "a push subscription was ignored: [settings] flex-push-enabled is false");
+                tracing::warn!(
+                    service = name,
+                    "a push subscription was ignored: [settings] flex-push-enabled is false"
+                );
                 None
             }
             Err(refused) => return self.refuse(None, &Failure::finally(400, refused.to_string())),
         };
         let (hub, at) = (self.shared.hub.clone(), self.shared.clock.now().wall);
         let viewer = viewer(&self.handle);
-        hub.create(at, create, subscription, Some(viewer), Box::new(move |done| match done {
-            // The first event, which the viewer was told, is the answer.
-            Ok(done) => {
-                self.chats.add(done.view.session, usize::MAX);
-                self.done.ok();
-            }
-            Err(refusal) => self.refused(None, &refusal),
-        }));
+        hub.create(
+            at,
+            create,
+            subscription,
+            Some(viewer),
+            Box::new(move |done| match done {
+                // The first event, which the viewer was told, is the answer.
+                Ok(done) => {
+                    self.chats.add(done.view.session, usize::MAX);
+                    self.done.ok();
+                }
+                Err(refusal) => self.refused(None, &refusal),
+            }),
+        );
     }
 
     fn watch(self, session: SessionId, position: Option<u64>) {
@@ -246,39 +302,58 @@ impl Call {
         }
         let hub = self.shared.hub.clone();
         let viewer = viewer(&self.handle);
-        hub.watch(session, viewer, position.unwrap_or(0), Box::new(move |view| match view {
-            Ok(view) => {
-                self.tell(&view, view.ended);
-                self.done.ok();
-            }
-            Err(refusal) => {
-                self.chats.remove(session);
-                self.refused(Some(session), &refusal);
-            }
-        }));
+        hub.watch(
+            session,
+            viewer,
+            position.unwrap_or(0),
+            Box::new(move |view| match view {
+                Ok(view) => {
+                    self.tell(&view, view.ended);
+                    self.done.ok();
+                }
+                Err(refusal) => {
+                    self.chats.remove(session);
+                    self.refused(Some(session), &refusal);
+                }
+            }),
+        );
     }
 
     fn command(self, session: SessionId, operation: Operation) {
         let ends = operation == Operation::Disconnect;
         let Some(command) = operation.into_command() else {
-            return self.refuse(Some(session), &Failure::finally(400, "the operation is unknown"));
+            return self.refuse(
+                Some(session),
+                &Failure::finally(400, "the operation is unknown"),
+            );
         };
         let hub = self.shared.hub.clone();
-        hub.command(session, Caller::Participant(CUSTOMER), command, Also::default(), Box::new(move |done| match done {
-            Ok(done) => {
-                if ends {
-                    self.tell(&done.view, true);
+        hub.command(
+            session,
+            Caller::Participant(CUSTOMER),
+            command,
+            Also::default(),
+            Box::new(move |done| match done {
+                Ok(done) => {
+                    if ends {
+                        self.tell(&done.view, true);
+                    }
+                    self.done.ok();
                 }
-                self.done.ok();
-            }
-            Err(refusal) => self.refused(Some(session), &refusal),
-        }));
+                Err(refusal) => self.refused(Some(session), &refusal),
+            }),
+        );
     }
 
     /// A data message without events.
     fn tell(&self, view: &View, ended: bool) {
         let key = self.key(view.session, view.names_service.then_some(&*view.service));
-        let stretch = Stretch { events: &[], next_position: view.next_index, chat_ended: ended, monitored: view.monitored };
+        let stretch = Stretch {
+            events: &[],
+            next_position: view.next_index,
+            chat_ended: ended,
+            monitored: view.monitored,
+        };
         self.deliver(cometd::data(&self.channel, view.session, &key, stretch));
     }
 
@@ -293,9 +368,17 @@ impl Call {
             None => self.shared.key_to_nothing(),
         };
         let reference = format!("{:016x}", self.shared.fresh());
-        self.deliver(cometd::failed(&self.channel, session, &key, failure, &reference));
+        self.deliver(cometd::failed(
+            &self.channel,
+            session,
+            &key,
+            failure,
+            &reference,
+        ));
         match failure.status_code {
-            1 => self.done.fail(format!("{}::{}", failure.code, failure.advice)),
+            1 => self
+                .done
+                .fail(format!("{}::{}", failure.code, failure.advice)),
             _ => self.done.ok(),
         }
     }
@@ -306,7 +389,11 @@ impl Call {
     }
 
     fn deliver(&self, message: Bytes) {
-        if self.handle.deliver(Event { message, source: None }) == crate::bayeux::Offer::Full {
+        if self.handle.deliver(Event {
+            message,
+            source: None,
+        }) == crate::bayeux::Offer::Full
+        {
             // A client that asks on without reading its answers is not owed them.
             tracing::debug!(client = ?self.handle.id(), "an answer found no room");
         }

@@ -1,10 +1,17 @@
 //! Bayeux transports.
 
-mod application;
-mod driver;
-pub mod long_poll;
 pub mod agents;
+mod application;
+mod browser;
+mod client;
 pub mod customers;
+mod driver;
+mod form;
+pub mod long_poll;
+mod metered;
+mod sharded;
+mod timers;
+mod upgrade;
 mod viewer;
 pub mod websocket;
 
@@ -12,7 +19,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use application::{Application, Gone, Hello, Party, PublishDone, Refused};
-pub use driver::{Counters, Handle, Registry};
+pub use client::Handle;
+pub use driver::{Counters, Registry};
 
 use crate::bayeux;
 

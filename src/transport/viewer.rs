@@ -20,8 +20,14 @@ impl Viewer for ClientViewer {
     }
 
     fn tell(&self, told: Told) -> Offer {
-        let source = told.position.map(|position| Source { stream: stream(told.session), position });
-        match self.0.deliver(Event { message: told.message, source }) {
+        let source = told.position.map(|position| Source {
+            stream: stream(told.session),
+            position,
+        });
+        match self.0.deliver(Event {
+            message: told.message,
+            source,
+        }) {
             bayeux::Offer::Queued => Offer::Queued,
             // A client that is gone gives its seats up by itself.
             bayeux::Offer::Full | bayeux::Offer::Gone => Offer::Full,
@@ -91,7 +97,10 @@ impl Chats {
     }
 
     fn of(&self, stream_wanted: u64) -> Option<SessionId> {
-        self.lock().iter().copied().find(|session| stream(*session) == stream_wanted)
+        self.lock()
+            .iter()
+            .copied()
+            .find(|session| stream(*session) == stream_wanted)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<SessionId>> {
@@ -107,5 +116,7 @@ pub(super) fn viewer(handle: &Handle) -> Arc<dyn Viewer> {
 /// The stream of a session: its lower half, of which 48 bits are random.
 fn stream(session: SessionId) -> u64 {
     let bytes = session.to_bytes();
-    bytes[4..].iter().fold(0, |stream, byte| (stream << 8) | u64::from(*byte))
+    bytes[4..]
+        .iter()
+        .fold(0, |stream, byte| (stream << 8) | u64::from(*byte))
 }

@@ -102,7 +102,10 @@ pub enum Input {
     /// A viewer of the list has room again.
     ListRoom(ViewerId),
     /// The awake ones of these, and which are not awake.
-    Summaries(Vec<SessionId>, Box<dyn FnOnce(Vec<Summary>, Vec<SessionId>) + Send>),
+    Summaries(
+        Vec<SessionId>,
+        Box<dyn FnOnce(Vec<Summary>, Vec<SessionId>) + Send>,
+    ),
     /// Configuration was reloaded.
     Settings(Arc<Settings>),
     /// The time of [`Shard::poll_timeout`] has come.
@@ -317,7 +320,13 @@ impl Shard {
     /// Takes one input.
     pub fn handle(&mut self, input: Input, now: Now) {
         match input {
-            Input::Create { session, create, subscription, viewer, reply } => {
+            Input::Create {
+                session,
+                create,
+                subscription,
+                viewer,
+                reply,
+            } => {
                 self.create(session, create, subscription, viewer, reply, now);
             }
             Input::Ask(session, ask) => self.ask(session, ask, now),
@@ -362,11 +371,19 @@ impl Shard {
     fn ask(&mut self, session: SessionId, ask: Ask, now: Now) {
         match self.rooms.get_mut(&session) {
             Some(Slot::Awake(_)) => self.answer(session, ask, now),
-            Some(Slot::Loading(loading)) if loading.waiting.len() < LOADING_QUEUE_MAX => loading.waiting.push(ask),
+            Some(Slot::Loading(loading)) if loading.waiting.len() < LOADING_QUEUE_MAX => {
+                loading.waiting.push(ask)
+            }
             Some(Slot::Loading(_)) => ask.refuse(Refusal::Busy),
             None if ask.concerns_only_the_awake() => {}
             None => {
-                self.rooms.insert(session, Slot::Loading(Loading { waiting: vec![ask], seats: Vec::new() }));
+                self.rooms.insert(
+                    session,
+                    Slot::Loading(Loading {
+                        waiting: vec![ask],
+                        seats: Vec::new(),
+                    }),
+                );
                 self.outputs.push_back(Output::Load(session));
             }
         }
@@ -374,13 +391,33 @@ impl Shard {
 
     fn answer(&mut self, session: SessionId, ask: Ask, now: Now) {
         match ask {
-            Ask::Submit { caller, command, also, reply } => self.submit(session, caller, command, also, reply, now),
-            Ask::SubmitAs(viewer, command, reply) => self.submit_as(session, viewer, command, reply, now),
-            Ask::Join { join, viewer, bytes_max, reply } => self.join(session, join, viewer, bytes_max, reply, now),
-            Ask::Read { reader, from, bytes_max, acknowledge, reply } => {
+            Ask::Submit {
+                caller,
+                command,
+                also,
+                reply,
+            } => self.submit(session, caller, command, also, reply, now),
+            Ask::SubmitAs(viewer, command, reply) => {
+                self.submit_as(session, viewer, command, reply, now)
+            }
+            Ask::Join {
+                join,
+                viewer,
+                bytes_max,
+                reply,
+            } => self.join(session, join, viewer, bytes_max, reply, now),
+            Ask::Read {
+                reader,
+                from,
+                bytes_max,
+                acknowledge,
+                reply,
+            } => {
                 self.read(session, reader, from, bytes_max, acknowledge, reply, now);
             }
-            Ask::ReadAs(viewer, from, bytes_max, reply) => self.read_as(session, viewer, from, bytes_max, reply, now),
+            Ask::ReadAs(viewer, from, bytes_max, reply) => {
+                self.read_as(session, viewer, from, bytes_max, reply, now)
+            }
             Ask::Watch(viewer, from, reply) => self.watch(session, viewer, from, reply, now),
             Ask::Room(viewer) => self.catch_up(session, viewer),
             Ask::Confirmed(viewer, index) => self.confirmed(session, viewer, index, now),
@@ -401,7 +438,10 @@ impl Shard {
 impl Ask {
     /// What a sleeping session need not hear: it has no seats.
     fn concerns_only_the_awake(&self) -> bool {
-        matches!(self, Ask::Room(_) | Ask::Confirmed(..) | Ask::Rewind(..) | Ask::Gone(..))
+        matches!(
+            self,
+            Ask::Room(_) | Ask::Confirmed(..) | Ask::Rewind(..) | Ask::Gone(..)
+        )
     }
 
     /// Answers that it cannot be.
@@ -411,7 +451,11 @@ impl Ask {
             Ask::Join { reply, .. } => reply(Err(refusal)),
             Ask::Read { reply, .. } | Ask::ReadAs(_, _, _, reply) => reply(Err(refusal)),
             Ask::Watch(_, _, reply) => reply(Err(refusal)),
-            Ask::Room(_) | Ask::Confirmed(..) | Ask::Rewind(..) | Ask::Fetched(_) | Ask::Gone(..) => {}
+            Ask::Room(_)
+            | Ask::Confirmed(..)
+            | Ask::Rewind(..)
+            | Ask::Fetched(_)
+            | Ask::Gone(..) => {}
         }
     }
 }
@@ -419,7 +463,9 @@ impl Ask {
 impl Settings {
     /// The policy of the sessions of `service`.
     pub(super) fn policy_of(&self, service: &str) -> &Policy {
-        self.services.get(service).map_or(&self.policy, |service| &service.policy)
+        self.services
+            .get(service)
+            .map_or(&self.policy, |service| &service.policy)
     }
 }
 

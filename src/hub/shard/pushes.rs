@@ -13,8 +13,12 @@ const ROUND: usize = 256;
 impl Shard {
     /// The customer has everything before `position`.
     pub(super) fn acknowledge(&mut self, session: SessionId, position: u64, now: Now) {
-        let Some(room) = self.room(session) else { return };
-        let Some(subscriber) = &mut room.push else { return };
+        let Some(room) = self.room(session) else {
+            return;
+        };
+        let Some(subscriber) = &mut room.push else {
+            return;
+        };
         let push = subscriber.on_acknowledged(position);
         if push.is_empty() {
             return;
@@ -24,14 +28,25 @@ impl Shard {
             // A live client acknowledges often; should this be lost, a push comes twice at worst.
             room.unstored.extend(push);
         } else if self.failing.is_none() {
-            self.commit(session, Decision { push, applied: true, ..Decision::default() }, Vec::new(), now);
+            self.commit(
+                session,
+                Decision {
+                    push,
+                    applied: true,
+                    ..Decision::default()
+                },
+                Vec::new(),
+                now,
+            );
         }
     }
 
     /// The customer's Bayeux client has expired: what it had not acknowledged is owed now.
     pub(super) fn viewer_gone(&mut self, session: SessionId, now: Now) {
         let settings = self.settings.clone();
-        let Some(room) = self.room(session) else { return };
+        let Some(room) = self.room(session) else {
+            return;
+        };
         let look = room.look(&settings);
         let Some(subscriber) = &room.push else { return };
         let push = subscriber.on_viewer_gone(look, now);
@@ -41,7 +56,9 @@ impl Shard {
     /// Resends whose time has come, and a push that may be attempted again.
     pub(super) fn push_due(&mut self, session: SessionId, now: Now) {
         let settings = self.settings.clone();
-        let Some(room) = self.room(session) else { return };
+        let Some(room) = self.room(session) else {
+            return;
+        };
         let look = room.look(&settings);
         let Some(subscriber) = &room.push else { return };
         let push = subscriber.due(&settings.resend, look, now);
@@ -51,21 +68,39 @@ impl Shard {
 
     fn commit_push(&mut self, session: SessionId, push: Vec<push::Change>, now: Now) {
         if !push.is_empty() && self.failing.is_none() {
-            self.commit(session, Decision { push, ..Decision::default() }, Vec::new(), now);
+            self.commit(
+                session,
+                Decision {
+                    push,
+                    ..Decision::default()
+                },
+                Vec::new(),
+                now,
+            );
         }
     }
 
     /// Hands out the first delivery of a chat, if it is durable and its time has come.
     pub(super) fn offer_push(&mut self, session: SessionId, now: Now) {
-        let Some(room) = self.rooms.get_mut(&session).and_then(Slot::awake) else { return };
+        let Some(room) = self.rooms.get_mut(&session).and_then(Slot::awake) else {
+            return;
+        };
         let Some(subscriber) = &room.push else { return };
-        let Some(delivery) = subscriber.head().filter(|delivery| room.pushing.is_none() && delivery.number < room.durable.next_delivery) else {
+        let Some(delivery) = subscriber.head().filter(|delivery| {
+            room.pushing.is_none() && delivery.number < room.durable.next_delivery
+        }) else {
             return;
         };
         let destination = &subscriber.subscription.destination;
-        let recovered = self.recovered.get(destination).is_some_and(|at| *at > room.push_failed_at);
+        let recovered = self
+            .recovered
+            .get(destination)
+            .is_some_and(|at| *at > room.push_failed_at);
         if delivery.ready_at(recovered) > now.instant {
-            self.push_retries.entry(destination.clone()).or_default().insert(session);
+            self.push_retries
+                .entry(destination.clone())
+                .or_default()
+                .insert(session);
             return self.reschedule(session);
         }
         let number = delivery.number;
@@ -77,22 +112,38 @@ impl Shard {
     }
 
     /// The event of a push has come from memory or from the store.
-    pub(super) fn push_fetched(&mut self, session: SessionId, number: u64, result: Result<Vec<Event>, store::Error>, now: Now) {
+    pub(super) fn push_fetched(
+        &mut self,
+        session: SessionId,
+        number: u64,
+        result: Result<Vec<Event>, store::Error>,
+        now: Now,
+    ) {
         let event = result.map(|events| events.into_iter().next());
         match event {
             Ok(event) => self.hand_out(session, event.as_ref()),
             Err(error) => {
                 tracing::error!(%session, number, %error, "the event of a push cannot be read");
-                self.settled(DeliveryId { session, number }, Outcome::Dead { reason: "event unreadable".into() }, now);
+                self.settled(
+                    DeliveryId { session, number },
+                    Outcome::Dead {
+                        reason: "event unreadable".into(),
+                    },
+                    now,
+                );
             }
         }
     }
 
     pub(super) fn hand_out(&mut self, session: SessionId, event: Option<&Event>) {
         let settings = self.settings.clone();
-        let Some(room) = self.rooms.get(&session) else { return };
+        let Some(room) = self.rooms.get(&session) else {
+            return;
+        };
         let Slot::Awake(room) = room else { return };
-        let Some(push) = room.posted(event, &settings, &self.keys) else { return };
+        let Some(push) = room.posted(event, &settings, &self.keys) else {
+            return;
+        };
         self.outputs.push_back(Output::Push(push));
     }
 
@@ -100,7 +151,9 @@ impl Shard {
     pub(super) fn settled(&mut self, delivery: DeliveryId, outcome: Outcome, now: Now) {
         let settings = self.settings.clone();
         let DeliveryId { session, number } = delivery;
-        let Some(room) = self.room(session) else { return };
+        let Some(room) = self.room(session) else {
+            return;
+        };
         if room.pushing != Some(number) {
             return;
         }
@@ -120,17 +173,28 @@ impl Shard {
 
     /// A destination had no room: the chat is offered again when it has.
     pub(super) fn push_refused(&mut self, delivery: DeliveryId, destination: String) {
-        let Some(room) = self.room(delivery.session) else { return };
+        let Some(room) = self.room(delivery.session) else {
+            return;
+        };
         room.pushing = None;
         room.push_queued = true;
-        self.push_queue.entry(destination).or_default().push_back(delivery.session);
+        self.push_queue
+            .entry(destination)
+            .or_default()
+            .push_back(delivery.session);
         self.reschedule(delivery.session);
     }
 
     /// A destination has room for `room` more.
     pub(super) fn push_room(&mut self, destination: &str, room: usize, now: Now) {
         for _ in 0..room {
-            let Some(session) = self.push_queue.get_mut(destination).and_then(VecDeque::pop_front) else { return };
+            let Some(session) = self
+                .push_queue
+                .get_mut(destination)
+                .and_then(VecDeque::pop_front)
+            else {
+                return;
+            };
             match self.rooms.get_mut(&session).and_then(Slot::awake) {
                 Some(room) => {
                     room.push_queued = false;
@@ -145,13 +209,18 @@ impl Shard {
     pub(super) fn push_recovered(&mut self, destination: &str, now: Now) {
         self.recovered.insert(destination.to_owned(), now.instant);
         let waiting = self.push_retries.remove(destination).unwrap_or_default();
-        self.push_queue.entry(destination.to_owned()).or_default().extend(waiting);
+        self.push_queue
+            .entry(destination.to_owned())
+            .or_default()
+            .extend(waiting);
         self.push_room(destination, ROUND, now);
     }
 
     pub(super) fn forget_push(&mut self, room: &Room) {
         if let Some(subscriber) = &room.push
-            && let Some(waiting) = self.push_retries.get_mut(&subscriber.subscription.destination)
+            && let Some(waiting) = self
+                .push_retries
+                .get_mut(&subscriber.subscription.destination)
         {
             waiting.remove(&room.id);
         }
@@ -160,11 +229,21 @@ impl Shard {
 
 impl Room {
     /// What a command means for the push side: the changes are added to `push`, and folded in.
-    pub(super) fn consequences(&mut self, changes: &[chat::Change], settings: &Settings, now: Now, push: &mut Vec<push::Change>) {
+    pub(super) fn consequences(
+        &mut self,
+        changes: &[chat::Change],
+        settings: &Settings,
+        now: Now,
+        push: &mut Vec<push::Change>,
+    ) {
         let look = self.look(settings);
-        let Some(subscriber) = &mut self.push else { return };
+        let Some(subscriber) = &mut self.push else {
+            return;
+        };
         for change in changes {
-            let chat::Change::Event(event) = change else { continue };
+            let chat::Change::Event(event) = change else {
+                continue;
+            };
             if !chat::customer_may_see(CUSTOMER, event) {
                 continue;
             }
@@ -177,7 +256,10 @@ impl Room {
     }
 
     pub(super) fn look(&self, settings: &Settings) -> Look {
-        let to_active = settings.services.get(&*self.service).is_some_and(|service| service.push_to_active_client);
+        let to_active = settings
+            .services
+            .get(&*self.service)
+            .is_some_and(|service| service.push_to_active_client);
         Look {
             next_index: self.chat.next_index(),
             ended: self.chat.state() == chat::State::Closed,
@@ -190,26 +272,45 @@ impl Room {
         let subscriber = self.push.as_ref()?;
         let resend = subscriber.poll_timeout(&settings.resend, self.look(settings).viewer_live);
         let waits = self.pushing.is_none() && !self.push_queued;
-        let attempt = subscriber.head().filter(|_| waits).map(|delivery| delivery.ready_at(false));
+        let attempt = subscriber
+            .head()
+            .filter(|_| waits)
+            .map(|delivery| delivery.ready_at(false));
         resend.into_iter().chain(attempt).min()
     }
 
     /// The event that the body of the first delivery tells, if it tells one.
     fn event_to_push(&self, settings: &Settings) -> Option<u64> {
         let subscriber = self.push.as_ref()?;
-        let replaced = settings.push_messages.contains_key(&subscriber.subscription.destination);
+        let replaced = settings
+            .push_messages
+            .contains_key(&subscriber.subscription.destination);
         match subscriber.head()?.content {
-            Content::Event { index, .. } if subscriber.subscription.include_payload && !replaced => Some(index),
+            Content::Event { index, .. }
+                if subscriber.subscription.include_payload && !replaced =>
+            {
+                Some(index)
+            }
             Content::Event { .. } | Content::Notify { .. } => None,
         }
     }
 
     /// The first delivery as it is posted.
-    fn posted(&self, event: Option<&Event>, settings: &Settings, keys: &wire::keys::Keys) -> Option<Push> {
+    fn posted(
+        &self,
+        event: Option<&Event>,
+        settings: &Settings,
+        keys: &wire::keys::Keys,
+    ) -> Option<Push> {
         let subscriber = self.push.as_ref()?;
-        let delivery = subscriber.head().filter(|delivery| self.pushing == Some(delivery.number))?;
+        let delivery = subscriber
+            .head()
+            .filter(|delivery| self.pushing == Some(delivery.number))?;
         Some(Push {
-            delivery: DeliveryId { session: self.id, number: delivery.number },
+            delivery: DeliveryId {
+                session: self.id,
+                number: delivery.number,
+            },
             destination: subscriber.subscription.destination.clone(),
             body: self.push_body(subscriber, delivery, event, settings, keys),
             owed_at: delivery.owed_at,
@@ -223,7 +324,9 @@ pub(super) fn fold(push: &mut Option<Subscriber>, changes: &[push::Change]) {
     for change in changes {
         match (&mut *push, change) {
             (Some(subscriber), change) => subscriber.apply(change),
-            (None, push::Change::Subscribed(subscription)) => *push = Some(Subscriber::new(subscription.clone())),
+            (None, push::Change::Subscribed(subscription)) => {
+                *push = Some(Subscriber::new(subscription.clone()))
+            }
             (None, _) => {}
         }
     }

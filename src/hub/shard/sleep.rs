@@ -14,14 +14,22 @@ impl Shard {
     /// A sleeping session has something to do.
     pub(super) fn wake(&mut self, session: SessionId) {
         if !self.rooms.contains_key(&session) {
-            self.rooms.insert(session, Slot::Loading(Loading::default()));
+            self.rooms
+                .insert(session, Slot::Loading(Loading::default()));
             self.outputs.push_back(Output::Load(session));
         }
     }
 
     /// The store has answered for a session that is being loaded.
-    pub(super) fn loaded(&mut self, session: SessionId, result: Result<Option<Stored>, store::Error>, now: Now) {
-        let Some(Slot::Loading(loading)) = self.rooms.remove(&session) else { return };
+    pub(super) fn loaded(
+        &mut self,
+        session: SessionId,
+        result: Result<Option<Stored>, store::Error>,
+        now: Now,
+    ) {
+        let Some(Slot::Loading(loading)) = self.rooms.remove(&session) else {
+            return;
+        };
         let stored = match result {
             Ok(Some(stored)) => stored,
             Ok(None) => return loading.give_up(&Refusal::Unknown),
@@ -46,9 +54,14 @@ impl Shard {
 
     /// Folds what was stored; timers that were set before this process was ready start anew.
     fn revive(&self, session: SessionId, stored: Stored, now: Now) -> Room {
-        let mut snapshot = stored.snapshot.unwrap_or_else(|| Snapshot::new(chat::Session::new(), self.started));
+        let mut snapshot = stored
+            .snapshot
+            .unwrap_or_else(|| Snapshot::new(chat::Session::new(), self.started));
         for record in stored.records {
-            record.changes.iter().for_each(|change| snapshot.chat.apply(change));
+            record
+                .changes
+                .iter()
+                .for_each(|change| snapshot.chat.apply(change));
             pushes::fold(&mut snapshot.push, &record.push);
             snapshot.remembered.extend(record.remembered);
         }
@@ -57,9 +70,13 @@ impl Shard {
         snapshot.chat.settle(policy, now.instant);
         snapshot.presence.touched = snapshot.presence.touched.max(self.started);
         let mut room = Room::new(session, snapshot, stored.epoch, now.instant);
-        let waits_for_viewer = room.push.as_ref().is_some_and(push::Subscriber::awaits_viewer);
+        let waits_for_viewer = room
+            .push
+            .as_ref()
+            .is_some_and(push::Subscriber::awaits_viewer);
         if waits_for_viewer || room.orphans().next().is_some() {
-            room.orphans_until = Some((self.started + self.settings.agents_return_within).max(now.instant));
+            room.orphans_until =
+                Some((self.started + self.settings.agents_return_within).max(now.instant));
         }
         room
     }
@@ -84,7 +101,9 @@ impl Shard {
         self.look_after_orphans(session, now);
         self.push_due(session, now);
         let settings = self.settings.clone();
-        let Some(room) = self.room(session) else { return };
+        let Some(room) = self.room(session) else {
+            return;
+        };
         if room.expired(&settings, now.instant) {
             return self.forget(session);
         }
@@ -102,26 +121,51 @@ impl Shard {
         if self.failing.is_some() {
             return;
         }
-        let Some(room) = self.room(session) else { return };
-        if room.chat.poll_timeout(settings.policy_of(&room.service)).is_some_and(|at| at <= now.instant) {
+        let Some(room) = self.room(session) else {
+            return;
+        };
+        if room
+            .chat
+            .poll_timeout(settings.policy_of(&room.service))
+            .is_some_and(|at| at <= now.instant)
+        {
             let changes = room.chat.due(settings.policy_of(&room.service), now);
             if !changes.is_empty() {
-                self.commit(session, Decision { changes, ..Decision::default() }, Vec::new(), now);
+                self.commit(
+                    session,
+                    Decision {
+                        changes,
+                        ..Decision::default()
+                    },
+                    Vec::new(),
+                    now,
+                );
             }
         }
     }
 
     fn look_after_customer(&mut self, session: SessionId, now: Now) {
         let settings = self.settings.clone();
-        let Some(room) = self.room(session) else { return };
+        let Some(room) = self.room(session) else {
+            return;
+        };
         if !room.customer_is_present() {
             return;
         }
-        match room.presence.expired(room.push.is_some(), room.vouched(), settings.policy_of(&room.service), now.instant) {
+        match room.presence.expired(
+            room.push.is_some(),
+            room.vouched(),
+            settings.policy_of(&room.service),
+            now.instant,
+        ) {
             Verdict::Nothing => {}
             Verdict::GrantOnceMore => room.presence.grant(now.instant),
             Verdict::Remove => {
-                let command = Command::Remove { participant: CUSTOMER, quit: QuitReason::Inactive, lost: false };
+                let command = Command::Remove {
+                    participant: CUSTOMER,
+                    quit: QuitReason::Inactive,
+                    lost: false,
+                };
                 self.command(session, command, now);
             }
         }
@@ -129,14 +173,24 @@ impl Shard {
 
     /// Agents who have not come back after a restart leave as lost; a customer's client that has not is gone.
     fn look_after_orphans(&mut self, session: SessionId, now: Now) {
-        let Some(room) = self.room(session) else { return };
+        let Some(room) = self.room(session) else {
+            return;
+        };
         if room.orphans_until.is_none_or(|until| until > now.instant) {
             return;
         }
         room.orphans_until = None;
         let orphans: Vec<ParticipantId> = room.orphans().map(|orphan| orphan.id).collect();
         for participant in orphans {
-            self.command(session, Command::Remove { participant, quit: QuitReason::Server, lost: true }, now);
+            self.command(
+                session,
+                Command::Remove {
+                    participant,
+                    quit: QuitReason::Server,
+                    lost: true,
+                },
+                now,
+            );
         }
         if self.room(session).is_some_and(|room| !room.vouched()) {
             self.viewer_gone(session, now);
@@ -144,11 +198,17 @@ impl Shard {
     }
 
     fn put_away(&mut self, session: SessionId, now: Now) {
-        let Some(Slot::Awake(room)) = self.rooms.remove(&session) else { return };
+        let Some(Slot::Awake(room)) = self.rooms.remove(&session) else {
+            return;
+        };
         self.unschedule(&room);
         let push = room.push_queued.then(|| now.instant + PUSH_FALLBACK);
         let deadline = room.deadline(&self.settings, push);
-        self.outputs.push_back(Output::PutAway(session, Box::new(room.snapshot()), deadline));
+        self.outputs.push_back(Output::PutAway(
+            session,
+            Box::new(room.snapshot()),
+            deadline,
+        ));
     }
 
     fn forget(&mut self, session: SessionId) {
@@ -183,7 +243,9 @@ impl Shard {
     /// Puts the session's entry in the timers where it belongs now.
     pub(super) fn reschedule(&mut self, session: SessionId) {
         let settings = self.settings.clone();
-        let Some(room) = self.rooms.get_mut(&session).and_then(Slot::awake) else { return };
+        let Some(room) = self.rooms.get_mut(&session).and_then(Slot::awake) else {
+            return;
+        };
         let wanted = room.next_look(&settings);
         if room.timer == wanted {
             return;
@@ -223,7 +285,9 @@ impl Loading {
 
 impl Room {
     fn customer_is_present(&self) -> bool {
-        self.chat.customer().is_some_and(chat::Participant::is_present)
+        self.chat
+            .customer()
+            .is_some_and(chat::Participant::is_present)
     }
 
     /// When the session must be looked after, awake or asleep. `push` is when a push must be looked for again.
@@ -231,27 +295,53 @@ impl Room {
         let policy = settings.policy_of(&self.service);
         let customer = self
             .customer_is_present()
-            .then(|| self.presence.next(self.push.is_some(), self.vouched(), policy))
+            .then(|| {
+                self.presence
+                    .next(self.push.is_some(), self.vouched(), policy)
+            })
             .flatten();
         let idle = self.chat.poll_timeout(policy);
-        let readable = self.chat.closed_at().map(|at| Instant(at.0) + policy.closed_session_readable);
-        [customer, idle, readable, self.orphans_until, push, self.push_timeout(settings)].into_iter().flatten().min()
+        let readable = self
+            .chat
+            .closed_at()
+            .map(|at| Instant(at.0) + policy.closed_session_readable);
+        [
+            customer,
+            idle,
+            readable,
+            self.orphans_until,
+            push,
+            self.push_timeout(settings),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     fn next_look(&self, settings: &Settings) -> Option<Instant> {
         let events = self.keeps_events().then(|| self.touched + EVENTS_KEPT_FOR);
         let sleep = self.may_sleep().then(|| self.touched + settings.awake_for);
-        [self.deadline(settings, None), events, sleep].into_iter().flatten().min()
+        [self.deadline(settings, None), events, sleep]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Closed, and no longer readable.
     fn expired(&self, settings: &Settings, now: Instant) -> bool {
-        let readable_until = self.chat.closed_at().map(|at| Instant(at.0) + settings.policy_of(&self.service).closed_session_readable);
+        let readable_until = self
+            .chat
+            .closed_at()
+            .map(|at| Instant(at.0) + settings.policy_of(&self.service).closed_session_readable);
         readable_until.is_some_and(|until| until <= now) && self.may_sleep()
     }
 
     fn may_sleep(&self) -> bool {
-        self.seats.is_empty() && self.committing == 0 && self.fetching == 0 && self.pushing.is_none() && self.orphans_until.is_none()
+        self.seats.is_empty()
+            && self.committing == 0
+            && self.fetching == 0
+            && self.pushing.is_none()
+            && self.orphans_until.is_none()
     }
 
     fn can_sleep(&self, settings: &Settings, now: Instant) -> bool {

@@ -9,7 +9,9 @@ impl Shard {
     /// Completions come in the order of the tickets, each once.
     pub(super) fn stored(&mut self, completions: Vec<Completion>, now: Now) {
         for completion in completions {
-            let Some(pending) = self.pending.pop_front() else { return };
+            let Some(pending) = self.pending.pop_front() else {
+                return;
+            };
             if let Some(room) = self.room(pending.session) {
                 room.committing -= 1;
             }
@@ -25,7 +27,13 @@ impl Shard {
 
     /// A batch is durable: whoever may see its events is told, then its caller is answered.
     fn tell(&mut self, pending: Pending, now: Now) {
-        let Pending { session, events, after, summary, then } = pending;
+        let Pending {
+            session,
+            events,
+            after,
+            summary,
+            then,
+        } = pending;
         if let Some(room) = self.rooms.get_mut(&session).and_then(Slot::awake) {
             room.durable = after;
             for event in &events {
@@ -50,10 +58,15 @@ impl Shard {
         match then {
             Then::Refuse(refuse, refusal) => refuse(refusal),
             Then::Done(reply, index, participant) => match self.room(session) {
-                Some(room) => reply(Ok(Done { index, view: room.view(participant) })),
+                Some(room) => reply(Ok(Done {
+                    index,
+                    view: room.view(participant),
+                })),
                 None => reply(Err(Refusal::Unknown)),
             },
-            Then::Joined(viewer, participant, bytes_max, reply) => self.seat_agent(session, viewer, participant, bytes_max, reply),
+            Then::Joined(viewer, participant, bytes_max, reply) => {
+                self.seat_agent(session, viewer, participant, bytes_max, reply)
+            }
             Then::Watch(viewer) => {
                 self.seat_customer(session, viewer, 1);
             }
@@ -77,9 +90,17 @@ impl Shard {
     /// Everything has come back: sessions that are ahead of the disk are loaded again, with their seats.
     fn start_over(&mut self) {
         for session in std::mem::take(&mut self.spoiled) {
-            let Some(Slot::Awake(room)) = self.rooms.remove(&session) else { continue };
+            let Some(Slot::Awake(room)) = self.rooms.remove(&session) else {
+                continue;
+            };
             self.unschedule(&room);
-            self.rooms.insert(session, Slot::Loading(Loading { waiting: Vec::new(), seats: room.seats }));
+            self.rooms.insert(
+                session,
+                Slot::Loading(Loading {
+                    waiting: Vec::new(),
+                    seats: room.seats,
+                }),
+            );
             self.outputs.push_back(Output::Load(session));
         }
         self.failing = None;
@@ -88,7 +109,9 @@ impl Shard {
 
     /// Seats of those who have left are given up once their leaving has been told.
     fn release_seats(&mut self, session: SessionId) {
-        let Some(room) = self.rooms.get_mut(&session).and_then(Slot::awake) else { return };
+        let Some(room) = self.rooms.get_mut(&session).and_then(Slot::awake) else {
+            return;
+        };
         room.end_seats();
         room.drop_ended_seats();
     }
@@ -96,7 +119,11 @@ impl Shard {
     fn tell_list(&mut self, listing: &Listing) {
         let session = listing.summary.session;
         let message = listing.summary.told();
-        let told = Told { session, position: None, message };
+        let told = Told {
+            session,
+            position: None,
+            message,
+        };
         for watcher in &mut self.list {
             if !watcher.stale.is_empty() || watcher.viewer.tell(told.clone()) == Offer::Full {
                 watcher.stale.insert(session);
@@ -105,9 +132,19 @@ impl Shard {
         if !listing.to_joined {
             return;
         }
-        let watching: Vec<ViewerId> = self.list.iter().map(|watcher| watcher.viewer.id()).collect();
-        let Some(room) = self.rooms.get_mut(&session).and_then(Slot::awake) else { return };
-        for seat in room.seats.iter_mut().filter(|seat| seat.participant != CUSTOMER && !watching.contains(&seat.viewer.id())) {
+        let watching: Vec<ViewerId> = self
+            .list
+            .iter()
+            .map(|watcher| watcher.viewer.id())
+            .collect();
+        let Some(room) = self.rooms.get_mut(&session).and_then(Slot::awake) else {
+            return;
+        };
+        for seat in room
+            .seats
+            .iter_mut()
+            .filter(|seat| seat.participant != CUSTOMER && !watching.contains(&seat.viewer.id()))
+        {
             seat.owed_summary = seat.viewer.tell(told.clone()) == Offer::Full;
         }
     }
@@ -127,17 +164,31 @@ impl Room {
     fn tell(&mut self, keys: &wire::keys::Keys, event: &Arc<Event>) {
         let mut seats = std::mem::take(&mut self.seats);
         let sights = Sights::new(event);
-        for seat in seats.iter_mut().filter(|seat| seat.pace == Pace::Live && seat.next == event.index) {
+        for seat in seats
+            .iter_mut()
+            .filter(|seat| seat.pace == Pace::Live && seat.next == event.index)
+        {
             self.offer(seat, &sights, event, keys);
         }
         self.seats = seats;
     }
 
     /// Offers an event to one seat; the seat moves on, or loses its pace.
-    pub(super) fn offer(&self, seat: &mut Seat, sights: &Sights<'_>, event: &Event, keys: &wire::keys::Keys) {
-        if event.index < self.end_for(seat.participant) && sees(&self.chat, seat.participant, event) {
+    pub(super) fn offer(
+        &self,
+        seat: &mut Seat,
+        sights: &Sights<'_>,
+        event: &Event,
+        keys: &wire::keys::Keys,
+    ) {
+        if event.index < self.end_for(seat.participant) && sees(&self.chat, seat.participant, event)
+        {
             let message = sights.of(seat.participant, &self.encoder(keys));
-            let told = Told { session: self.id, position: Some(event.index), message };
+            let told = Told {
+                session: self.id,
+                position: Some(event.index),
+                message,
+            };
             if seat.viewer.tell(told) == Offer::Full {
                 seat.pace = Pace::Waiting;
                 return;
@@ -149,7 +200,10 @@ impl Room {
     /// Notes where the seats of participants who have left end.
     pub(super) fn end_seats(&mut self) {
         for seat in &mut self.seats {
-            if let Some(chat::Presence::Left { index, .. }) = self.chat.participant(seat.participant).map(|someone| someone.presence)
+            if let Some(chat::Presence::Left { index, .. }) = self
+                .chat
+                .participant(seat.participant)
+                .map(|someone| someone.presence)
                 && index < self.durable.next_index
             {
                 seat.until = Some(index);
@@ -159,14 +213,22 @@ impl Room {
 
     /// Gives up the seats that have been told their end.
     pub(super) fn drop_ended_seats(&mut self) {
-        let reason = if self.durable.closed { Removed::Closed } else { Removed::Released };
+        let reason = if self.durable.closed {
+            Removed::Closed
+        } else {
+            Removed::Released
+        };
         let session = self.id;
         self.seats.retain(|seat| {
             let ended = seat.until.is_some_and(|until| seat.next > until);
             if ended && seat.participant != CUSTOMER {
                 let message = answer::removed(session, reason);
                 // Without room the agent learns it from its own ParticipantLeft, which it has been told.
-                let _ = seat.viewer.tell(Told { session, position: None, message });
+                let _ = seat.viewer.tell(Told {
+                    session,
+                    position: None,
+                    message,
+                });
             }
             !ended
         });

@@ -22,7 +22,10 @@ fn nobody_is_told_before_the_disk_has_it() {
     bench.hold = false;
     bench.settle();
     assert_eq!(alice.positions(), [1, 2]);
-    assert_eq!(answer.lock().unwrap().take().unwrap().unwrap().index, Some(2));
+    assert_eq!(
+        answer.lock().unwrap().take().unwrap().unwrap().index,
+        Some(2)
+    );
 }
 
 #[test]
@@ -35,7 +38,10 @@ fn what_the_disk_refuses_never_happened() {
     let after = bench.say(session, "decided on what was lost");
     bench.settle();
     for answer in [lost, after] {
-        assert_eq!(answer.lock().unwrap().take().unwrap().unwrap_err(), Refusal::Store(store::Error::NoSpace));
+        assert_eq!(
+            answer.lock().unwrap().take().unwrap().unwrap_err(),
+            Refusal::Store(store::Error::NoSpace)
+        );
     }
     bench.fail = None;
     let kept = bench.say(session, "kept");
@@ -97,7 +103,14 @@ fn the_newest_client_of_the_customer_gets_the_events() {
     let mut bench = Bench::new();
     let (old, new) = (Mailbox::new(1), Mailbox::new(2));
     let session = bench.begin(Some(&old));
-    bench.ask(session, Ask::Watch(new.clone(), 1, Box::new(|view| assert_eq!(view.unwrap().next_index, 2))));
+    bench.ask(
+        session,
+        Ask::Watch(
+            new.clone(),
+            1,
+            Box::new(|view| assert_eq!(view.unwrap().next_index, 2)),
+        ),
+    );
     bench.say(session, "two");
     bench.settle();
     bench.ask(session, Ask::Gone(old.id(), true));
@@ -121,7 +134,10 @@ fn bob_joins_and_sees_the_transcript_once() {
     bench.settle();
     assert_eq!(bob.positions(), [4]);
     let again = bench.join(session, &bob);
-    assert_eq!(again.next_position, 5, "joining twice on one connection adds no event");
+    assert_eq!(
+        again.next_position, 5,
+        "joining twice on one connection adds no event"
+    );
 }
 
 #[test]
@@ -133,12 +149,30 @@ fn an_agent_who_is_lost_leaves_and_one_who_released_has_no_seat() {
     bench.join(session, &carol);
     bench.ask(session, Ask::Gone(bob.id(), true));
     assert_eq!(carol.positions(), [4], "bob left");
-    let release = Command::Release { participant: None, after: AfterAction::KeepAlive, reason: None };
-    bench.ask(session, Ask::SubmitAs(carol.id(), release, Box::new(|done| assert!(done.is_ok()))));
+    let release = Command::Release {
+        participant: None,
+        after: AfterAction::KeepAlive,
+        reason: None,
+    };
+    bench.ask(
+        session,
+        Ask::SubmitAs(carol.id(), release, Box::new(|done| assert!(done.is_ok()))),
+    );
     let seats = bench.shard.room(session).unwrap().seats.len();
     assert_eq!(seats, 0);
-    let message = Command::Message { text: "late".into(), message_type: None, speech: Speech::default() };
-    bench.ask(session, Ask::SubmitAs(carol.id(), message, Box::new(|done| assert_eq!(done.unwrap_err(), Refusal::NotJoined))));
+    let message = Command::Message {
+        text: "late".into(),
+        message_type: None,
+        speech: Speech::default(),
+    };
+    bench.ask(
+        session,
+        Ask::SubmitAs(
+            carol.id(),
+            message,
+            Box::new(|done| assert_eq!(done.unwrap_err(), Refusal::NotJoined)),
+        ),
+    );
 }
 
 #[test]
@@ -151,7 +185,10 @@ fn a_quiet_session_sleeps_and_comes_back_on_touch() {
     assert_eq!(bench.shard.awake(), 0);
     let answer = bench.say(session, "back");
     bench.settle();
-    assert_eq!(answer.lock().unwrap().take().unwrap().unwrap().index, Some(3));
+    assert_eq!(
+        answer.lock().unwrap().take().unwrap().unwrap().index,
+        Some(3)
+    );
     assert_eq!(bench.shard.awake(), 1);
 }
 
@@ -167,16 +204,32 @@ fn a_silent_customer_without_push_is_removed() {
     bench.pass(Duration::from_secs(3700));
     let gone = Arc::new(Mutex::new(None));
     let heard = gone.clone();
-    let reply = Box::new(move |page: Result<Page, Refusal>| *heard.lock().unwrap() = Some(page.err()));
-    bench.ask(session, Ask::Read { reader: CUSTOMER, from: 1, bytes_max: 1024, acknowledge: true, reply });
-    assert_eq!(gone.lock().unwrap().take(), Some(Some(Refusal::Unknown)), "no longer readable");
+    let reply =
+        Box::new(move |page: Result<Page, Refusal>| *heard.lock().unwrap() = Some(page.err()));
+    bench.ask(
+        session,
+        Ask::Read {
+            reader: CUSTOMER,
+            from: 1,
+            bytes_max: 1024,
+            acknowledge: true,
+            reply,
+        },
+    );
+    assert_eq!(
+        gone.lock().unwrap().take(),
+        Some(Some(Refusal::Unknown)),
+        "no longer readable"
+    );
 }
 
 #[test]
 fn the_same_key_happens_once() {
     let mut bench = Bench::new();
     let session = bench.begin(None);
-    let also = Also { idempotency: Some(42) };
+    let also = Also {
+        idempotency: Some(42),
+    };
     let first = bench.say_also(session, "once", also);
     let second = bench.say_also(session, "once", also);
     bench.settle();
@@ -184,7 +237,10 @@ fn the_same_key_happens_once() {
     let third = bench.say_also(session, "once", also);
     bench.settle();
     for answer in [first, second, third] {
-        assert_eq!(answer.lock().unwrap().take().unwrap().unwrap().index, Some(2));
+        assert_eq!(
+            answer.lock().unwrap().take().unwrap().unwrap().index,
+            Some(2)
+        );
     }
     assert_eq!(bench.read(session, 1).events.len(), 2);
 }
@@ -193,7 +249,9 @@ fn the_same_key_happens_once() {
 fn the_list_is_told_as_it_changes() {
     let mut bench = Bench::new();
     let carol = Mailbox::new(9);
-    bench.shard.handle(Input::WatchList(carol.clone()), bench.now);
+    bench
+        .shard
+        .handle(Input::WatchList(carol.clone()), bench.now);
     let session = bench.begin(None);
     let bob = Mailbox::new(7);
     bench.join(session, &bob);
@@ -221,7 +279,10 @@ type Answer = Arc<Mutex<Option<Result<Done, Refusal>>>>;
 
 impl Bench {
     fn new() -> Self {
-        let now = Now { instant: Instant(1_000_000), wall: Wall(1_000_000) };
+        let now = Now {
+            instant: Instant(1_000_000),
+            wall: Wall(1_000_000),
+        };
         let settings = Arc::new(Settings::for_tests());
         Self {
             shard: Shard::new(settings, wire::keys::Keys::new([7; 32]), now),
@@ -247,7 +308,13 @@ impl Bench {
         };
         let viewer = viewer.map(|mailbox| mailbox.clone() as Arc<dyn Viewer>);
         let reply = Box::new(|done: Result<Done, Refusal>| assert!(done.is_ok()));
-        let input = Input::Create { session, create, subscription: None, viewer, reply };
+        let input = Input::Create {
+            session,
+            create,
+            subscription: None,
+            viewer,
+            reply,
+        };
         self.shard.handle(input, self.now);
         self.settle();
         session
@@ -260,9 +327,18 @@ impl Bench {
     fn say_also(&mut self, session: SessionId, text: &str, also: Also) -> Answer {
         let answer = Answer::default();
         let heard = answer.clone();
-        let command = Command::Message { text: text.into(), message_type: None, speech: Speech::default() };
+        let command = Command::Message {
+            text: text.into(),
+            message_type: None,
+            speech: Speech::default(),
+        };
         let reply = Box::new(move |done| *heard.lock().unwrap() = Some(done));
-        let ask = Ask::Submit { caller: Caller::Participant(CUSTOMER), command, also, reply };
+        let ask = Ask::Submit {
+            caller: Caller::Participant(CUSTOMER),
+            command,
+            also,
+            reply,
+        };
         self.shard.handle(Input::Ask(session, ask), self.now);
         answer
     }
@@ -279,8 +355,18 @@ impl Bench {
         };
         let page = Arc::new(Mutex::new(None));
         let heard = page.clone();
-        let reply = Box::new(move |joined: Result<Joined, Refusal>| *heard.lock().unwrap() = Some(joined.unwrap().page));
-        self.ask(session, Ask::Join { join, viewer: viewer.clone(), bytes_max: 1 << 20, reply });
+        let reply = Box::new(move |joined: Result<Joined, Refusal>| {
+            *heard.lock().unwrap() = Some(joined.unwrap().page)
+        });
+        self.ask(
+            session,
+            Ask::Join {
+                join,
+                viewer: viewer.clone(),
+                bytes_max: 1 << 20,
+                reply,
+            },
+        );
         let page = page.lock().unwrap().take();
         page.expect("joined")
     }
@@ -288,8 +374,19 @@ impl Bench {
     fn read(&mut self, session: SessionId, from: u64) -> Page {
         let page = Arc::new(Mutex::new(None));
         let heard = page.clone();
-        let reply = Box::new(move |read: Result<Page, Refusal>| *heard.lock().unwrap() = Some(read.unwrap()));
-        self.ask(session, Ask::Read { reader: CUSTOMER, from, bytes_max: 1 << 20, acknowledge: true, reply });
+        let reply = Box::new(move |read: Result<Page, Refusal>| {
+            *heard.lock().unwrap() = Some(read.unwrap())
+        });
+        self.ask(
+            session,
+            Ask::Read {
+                reader: CUSTOMER,
+                from,
+                bytes_max: 1 << 20,
+                acknowledge: true,
+                reply,
+            },
+        );
         let page = page.lock().unwrap().take();
         page.expect("read")
     }
@@ -320,7 +417,10 @@ impl Bench {
     fn settle(&mut self) {
         loop {
             if !self.hold && !self.held.is_empty() {
-                let completions = std::mem::take(&mut self.held).into_iter().map(|(ticket, batch)| self.write(ticket, batch)).collect();
+                let completions = std::mem::take(&mut self.held)
+                    .into_iter()
+                    .map(|(ticket, batch)| self.write(ticket, batch))
+                    .collect();
                 self.shard.handle(Input::Stored(completions), self.now);
             }
             match self.shard.poll_output() {
@@ -332,12 +432,21 @@ impl Bench {
     }
 
     fn write(&mut self, ticket: u64, batch: Batch) -> Completion {
-        let error = self.abandoned.then_some(store::Error::Abandoned).or(self.fail.clone());
+        let error = self
+            .abandoned
+            .then_some(store::Error::Abandoned)
+            .or(self.fail.clone());
         self.abandoned |= error.is_some();
         if error.is_none() {
-            self.disk.entry(batch.session).or_default().push(batch.record);
+            self.disk
+                .entry(batch.session)
+                .or_default()
+                .push(batch.record);
         }
-        Completion { ticket, result: error.map_or(Ok(()), Err) }
+        Completion {
+            ticket,
+            result: error.map_or(Ok(()), Err),
+        }
     }
 
     fn perform(&mut self, output: Output) {
@@ -345,15 +454,28 @@ impl Bench {
             Output::Commit(ticket, batch) => self.held.push_back((ticket, batch)),
             Output::Reset => self.abandoned = false,
             Output::Load(session) => {
-                let stored = self.disk.get(&session).map(|records| match self.asleep.remove(&session) {
-                    Some((snapshot, _)) => Stored { snapshot: Some(snapshot), records: Vec::new(), epoch: Epoch(2) },
-                    None => Stored { snapshot: None, records: records.clone(), epoch: Epoch(2) },
-                });
-                self.shard.handle(Input::Loaded(session, Ok(stored)), self.now);
+                let stored =
+                    self.disk
+                        .get(&session)
+                        .map(|records| match self.asleep.remove(&session) {
+                            Some((snapshot, _)) => Stored {
+                                snapshot: Some(snapshot),
+                                records: Vec::new(),
+                                epoch: Epoch(2),
+                            },
+                            None => Stored {
+                                snapshot: None,
+                                records: records.clone(),
+                                epoch: Epoch(2),
+                            },
+                        });
+                self.shard
+                    .handle(Input::Loaded(session, Ok(stored)), self.now);
             }
             Output::Fetch(fetch) => {
                 let events = self.events(fetch.session, fetch.from, fetch.bytes_max);
-                self.shard.handle(Input::Fetched(fetch, Ok(events)), self.now);
+                self.shard
+                    .handle(Input::Fetched(fetch, Ok(events)), self.now);
             }
             Output::PutAway(session, snapshot, deadline) => {
                 self.asleep.insert(session, (*snapshot, deadline));
@@ -368,10 +490,13 @@ impl Bench {
 
     fn events(&self, session: SessionId, from: u64, bytes_max: usize) -> Vec<Event> {
         let mut bytes = 0;
-        let events = self.disk[&session].iter().flat_map(|record| &record.changes).filter_map(|change| match change {
-            Change::Event(event) if event.index >= from => Some(event.clone()),
-            _ => None,
-        });
+        let events = self.disk[&session]
+            .iter()
+            .flat_map(|record| &record.changes)
+            .filter_map(|change| match change {
+                Change::Event(event) if event.index >= from => Some(event.clone()),
+                _ => None,
+            });
         events
             .take_while(|_| {
                 bytes += 1024;
@@ -390,7 +515,11 @@ struct Mailbox {
 
 impl Mailbox {
     fn new(number: u128) -> Arc<Self> {
-        Arc::new(Self { id: ClientId::new(number), room: Mutex::new(1000), told: Mutex::default() })
+        Arc::new(Self {
+            id: ClientId::new(number),
+            room: Mutex::new(1000),
+            told: Mutex::default(),
+        })
     }
 
     fn room(&self, messages: usize) {
@@ -398,7 +527,12 @@ impl Mailbox {
     }
 
     fn positions(&self) -> Vec<u64> {
-        self.told.lock().unwrap().iter().filter_map(|told| told.position).collect()
+        self.told
+            .lock()
+            .unwrap()
+            .iter()
+            .filter_map(|told| told.position)
+            .collect()
     }
 }
 

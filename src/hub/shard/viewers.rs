@@ -11,9 +11,18 @@ const STALE_MAX: usize = 10_000;
 
 impl Shard {
     /// The customer's Bayeux client watches from `from` on; a newer one takes an older one's place.
-    pub(super) fn watch(&mut self, session: SessionId, viewer: Arc<dyn Viewer>, from: u64, reply: Reply<View>, now: Now) {
+    pub(super) fn watch(
+        &mut self,
+        session: SessionId,
+        viewer: Arc<dyn Viewer>,
+        from: u64,
+        reply: Reply<View>,
+        now: Now,
+    ) {
         self.sign_of_life(session, now);
-        let Some(room) = self.room(session) else { return reply(Err(Refusal::Unknown)) };
+        let Some(room) = self.room(session) else {
+            return reply(Err(Refusal::Unknown));
+        };
         room.touched = now.instant;
         reply(Ok(room.view(CUSTOMER)));
         let from = from.max(1);
@@ -22,7 +31,9 @@ impl Shard {
     }
 
     pub(super) fn seat_customer(&mut self, session: SessionId, viewer: Arc<dyn Viewer>, from: u64) {
-        let Some(room) = self.room(session) else { return };
+        let Some(room) = self.room(session) else {
+            return;
+        };
         room.seats.retain(|seat| seat.participant != CUSTOMER);
         let id = viewer.id();
         room.seats.push(Seat::new(viewer, CUSTOMER, from));
@@ -31,21 +42,43 @@ impl Shard {
     }
 
     /// The agent is answered the transcript, and told everything after it.
-    pub(super) fn seat_agent(&mut self, session: SessionId, viewer: Arc<dyn Viewer>, participant: ParticipantId, bytes_max: usize, reply: Reply<Joined>) {
-        let Some(room) = self.room(session) else { return reply(Err(Refusal::Unknown)) };
+    pub(super) fn seat_agent(
+        &mut self,
+        session: SessionId,
+        viewer: Arc<dyn Viewer>,
+        participant: ParticipantId,
+        bytes_max: usize,
+        reply: Reply<Joined>,
+    ) {
+        let Some(room) = self.room(session) else {
+            return reply(Err(Refusal::Unknown));
+        };
         let id = viewer.id();
         room.seats.retain(|seat| seat.participant != participant);
         let mut seat = Seat::new(viewer, participant, 1);
         seat.pace = Pace::Fetching;
         room.seats.push(seat);
         self.reschedule(session);
-        self.fetch(session, 1, bytes_max, Purpose::Join(id, participant, bytes_max, reply));
+        self.fetch(
+            session,
+            1,
+            bytes_max,
+            Purpose::Join(id, participant, bytes_max, reply),
+        );
     }
 
     /// Tells a seat what it has not been told, as far as it has room, reading from the store where memory does not reach.
     pub(super) fn catch_up(&mut self, session: SessionId, viewer: ViewerId) {
-        let Some(room) = self.rooms.get_mut(&session).and_then(Slot::awake) else { return };
-        let Some(place) = room.seats.iter().position(|seat| seat.viewer.id() == viewer) else { return };
+        let Some(room) = self.rooms.get_mut(&session).and_then(Slot::awake) else {
+            return;
+        };
+        let Some(place) = room
+            .seats
+            .iter()
+            .position(|seat| seat.viewer.id() == viewer)
+        else {
+            return;
+        };
         if room.seats[place].pace != Pace::Waiting {
             return;
         }
@@ -63,9 +96,22 @@ impl Shard {
     }
 
     /// Events for a seat have come from the store.
-    pub(super) fn seat_fetched(&mut self, session: SessionId, viewer: ViewerId, result: Result<Vec<Event>, store::Error>) {
-        let Some(room) = self.rooms.get_mut(&session).and_then(Slot::awake) else { return };
-        let Some(place) = room.seats.iter().position(|seat| seat.viewer.id() == viewer && seat.pace == Pace::Fetching) else { return };
+    pub(super) fn seat_fetched(
+        &mut self,
+        session: SessionId,
+        viewer: ViewerId,
+        result: Result<Vec<Event>, store::Error>,
+    ) {
+        let Some(room) = self.rooms.get_mut(&session).and_then(Slot::awake) else {
+            return;
+        };
+        let Some(place) = room
+            .seats
+            .iter()
+            .position(|seat| seat.viewer.id() == viewer && seat.pace == Pace::Fetching)
+        else {
+            return;
+        };
         let mut seat = room.seats.swap_remove(place);
         seat.pace = Pace::Live;
         let events = result.unwrap_or_else(|error| {
@@ -73,7 +119,10 @@ impl Shard {
             Vec::new()
         });
         let before = seat.next;
-        for event in events.into_iter().filter(|event| event.index < room.durable.next_index) {
+        for event in events
+            .into_iter()
+            .filter(|event| event.index < room.durable.next_index)
+        {
             if event.index < seat.next {
                 continue;
             }
@@ -97,7 +146,9 @@ impl Shard {
     }
 
     pub(super) fn confirmed(&mut self, session: SessionId, viewer: ViewerId, index: u64, now: Now) {
-        let Some(seat) = self.room(session).and_then(|room| room.seat(viewer)) else { return };
+        let Some(seat) = self.room(session).and_then(|room| room.seat(viewer)) else {
+            return;
+        };
         seat.confirmed = seat.confirmed.max(index + 1);
         if seat.participant == CUSTOMER {
             self.acknowledge(session, index + 1, now);
@@ -105,15 +156,25 @@ impl Shard {
     }
 
     pub(super) fn rewind(&mut self, session: SessionId, viewer: ViewerId, index: u64) {
-        let Some(seat) = self.room(session).and_then(|room| room.seat(viewer)) else { return };
+        let Some(seat) = self.room(session).and_then(|room| room.seat(viewer)) else {
+            return;
+        };
         seat.rewind(index);
         self.catch_up(session, viewer);
     }
 
     /// A viewer is gone for good. An agent leaves with it.
     pub(super) fn gone(&mut self, session: SessionId, viewer: ViewerId, lost: bool, now: Now) {
-        let Some(room) = self.room(session) else { return };
-        let Some(place) = room.seats.iter().position(|seat| seat.viewer.id() == viewer) else { return };
+        let Some(room) = self.room(session) else {
+            return;
+        };
+        let Some(place) = room
+            .seats
+            .iter()
+            .position(|seat| seat.viewer.id() == viewer)
+        else {
+            return;
+        };
         let seat = room.seats.swap_remove(place);
         room.touched = now.instant;
         if seat.participant == CUSTOMER {
@@ -121,11 +182,30 @@ impl Shard {
             self.viewer_gone(session, now);
         } else if seat.until.is_none() {
             let command = match lost {
-                true => Command::Remove { participant: seat.participant, quit: chat::QuitReason::Server, lost: true },
-                false => Command::Release { participant: None, after: chat::AfterAction::KeepAlive, reason: None },
+                true => Command::Remove {
+                    participant: seat.participant,
+                    quit: chat::QuitReason::Server,
+                    lost: true,
+                },
+                false => Command::Release {
+                    participant: None,
+                    after: chat::AfterAction::KeepAlive,
+                    reason: None,
+                },
             };
-            let caller = if lost { Caller::Server } else { Caller::Participant(seat.participant) };
-            self.submit(session, caller, command, Also::default(), Box::new(|_| {}), now);
+            let caller = if lost {
+                Caller::Server
+            } else {
+                Caller::Participant(seat.participant)
+            };
+            self.submit(
+                session,
+                caller,
+                command,
+                Also::default(),
+                Box::new(|_| {}),
+                now,
+            );
         }
         self.reschedule(session);
     }
@@ -133,29 +213,53 @@ impl Shard {
     pub(super) fn watch_list(&mut self, viewer: Arc<dyn Viewer>) {
         let id = viewer.id();
         self.list.retain(|watcher| watcher.viewer.id() != id);
-        self.list.push(ListViewer { viewer, stale: BTreeSet::new() });
+        self.list.push(ListViewer {
+            viewer,
+            stale: BTreeSet::new(),
+        });
     }
 
     /// The entries that found no room are told as they are now.
     pub(super) fn list_room(&mut self, viewer: ViewerId) {
-        let Some(place) = self.list.iter().position(|watcher| watcher.viewer.id() == viewer) else { return };
+        let Some(place) = self
+            .list
+            .iter()
+            .position(|watcher| watcher.viewer.id() == viewer)
+        else {
+            return;
+        };
         if self.list[place].stale.len() > STALE_MAX {
-            tracing::warn!(?viewer, stale = STALE_MAX, "a watcher of the session list is too far behind and begins anew");
+            tracing::warn!(
+                ?viewer,
+                stale = STALE_MAX,
+                "a watcher of the session list is too far behind and begins anew"
+            );
             self.list.swap_remove(place).viewer.dismiss();
             return;
         }
         while let Some(session) = self.list[place].stale.pop_first() {
             // A session that has gone to sleep meanwhile looks as it did when it was told last, or is closed and gone.
-            let Some(Slot::Awake(room)) = self.rooms.get(&session) else { continue };
+            let Some(Slot::Awake(room)) = self.rooms.get(&session) else {
+                continue;
+            };
             let message = room.summary().told();
-            if self.list[place].viewer.tell(Told { session, position: None, message }) == Offer::Full {
+            if self.list[place].viewer.tell(Told {
+                session,
+                position: None,
+                message,
+            }) == Offer::Full
+            {
                 self.list[place].stale.insert(session);
                 return;
             }
         }
     }
 
-    pub(super) fn summaries(&mut self, sessions: Vec<SessionId>, reply: Box<dyn FnOnce(Vec<Summary>, Vec<SessionId>) + Send>) {
+    pub(super) fn summaries(
+        &mut self,
+        sessions: Vec<SessionId>,
+        reply: Box<dyn FnOnce(Vec<Summary>, Vec<SessionId>) + Send>,
+    ) {
         let mut known = Vec::new();
         let mut asleep = Vec::new();
         for session in sessions {
@@ -176,7 +280,9 @@ impl Room {
             seat.pace = Pace::Live;
             return false;
         }
-        let Some(events) = self.recent(seat.next) else { return true };
+        let Some(events) = self.recent(seat.next) else {
+            return true;
+        };
         seat.pace = Pace::Live;
         for event in events {
             self.offer(seat, &Sights::new(event), event, keys);

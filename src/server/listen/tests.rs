@@ -15,9 +15,9 @@ use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use super::*;
+use crate::config::Tls as Identity;
 use crate::http::reply;
 use crate::http::slots::Limits;
-use crate::config::Tls as Identity;
 
 const GET: &[u8] = b"GET /now HTTP/1.1\r\nHost: x\r\n\r\n";
 
@@ -244,7 +244,9 @@ async fn greet(
 }
 
 fn identity(name: &str) -> Arc<ServerConfig> {
-    Identity::read(&fixture(name, "crt"), &fixture(name, "key")).unwrap().server
+    Identity::read(&fixture(name, "crt"), &fixture(name, "key"))
+        .unwrap()
+        .server
 }
 
 fn fixture(name: &str, ending: &str) -> std::path::PathBuf {

@@ -88,7 +88,10 @@ impl From<Stored<'_>> for Snapshot {
             chat: chat::Session::from_parts(stored.chat.into()),
             push: stored.push.map(Into::into),
             remembered: stored.remembered.into_iter().map(Into::into).collect(),
-            presence: chat::Liveness { touched: Instant(stored.touched), granted_once: stored.granted_once },
+            presence: chat::Liveness {
+                touched: Instant(stored.touched),
+                granted_once: stored.granted_once,
+            },
         }
     }
 }

@@ -116,7 +116,11 @@ impl Life {
             if known.forgotten {
                 return;
             }
-            let text = format!("{}{}", self.count, "x".repeat(self.dice.below(700) as usize));
+            let text = format!(
+                "{}{}",
+                self.count,
+                "x".repeat(self.dice.below(700) as usize)
+            );
             let ticket = if known.said.is_empty() {
                 known.said.push(String::new());
                 self.world.queue_begin(session)
@@ -175,8 +179,14 @@ impl Life {
             let seed = self.seed;
             let events = self.world.events(*session);
             let texts: Vec<_> = events.iter().map(text).collect();
-            assert!(texts.len() >= known.completed, "seed {seed}: {session} lost");
-            assert!(known.said.starts_with(&texts), "seed {seed}: {session} differs");
+            assert!(
+                texts.len() >= known.completed,
+                "seed {seed}: {session} lost"
+            );
+            assert!(
+                known.said.starts_with(&texts),
+                "seed {seed}: {session} differs"
+            );
             let stored = self.world.engine().peek(*session).unwrap();
             let folded = stored.as_ref().map_or(0, |stored| {
                 let snapshot = stored.snapshot.as_ref();
@@ -195,14 +205,23 @@ impl Life {
         }
         self.check_lists(&expected_awake);
         let damaged = &self.world.engine().stats.damaged;
-        assert_eq!(damaged.load(Relaxed), 0, "seed {}: a torn write is no damage", self.seed);
+        assert_eq!(
+            damaged.load(Relaxed),
+            0,
+            "seed {}: a torn write is no damage",
+            self.seed
+        );
         self.world.completed();
     }
 
     /// Whoever exists is open, and either awake or asleep with its deadline.
     fn check_lists(&self, expected: &BTreeSet<SessionId>) {
         let engine = self.world.engine();
-        let open: BTreeSet<_> = engine.open_sessions(None, 99).unwrap().into_iter().collect();
+        let open: BTreeSet<_> = engine
+            .open_sessions(None, 99)
+            .unwrap()
+            .into_iter()
+            .collect();
         let due = engine.due(Instant(u64::MAX), 99).unwrap();
         let awake = engine.awake_at_start.iter().copied();
         let kept: BTreeSet<_> = due.into_iter().chain(awake).collect();
