@@ -1,5 +1,6 @@
 //! Assembly.
 
+pub mod counters;
 pub mod listen;
 pub mod route;
 pub mod router;

@@ -209,7 +209,8 @@ async fn a_server_that_is_ending_says_when_to_come_again() {
 
 #[tokio::test]
 async fn one_chat_may_not_ask_without_end() {
-    let desk = Desk::open(|_| {});
+    let mut desk = Desk::open(|_| {});
+    desk.per_chat = 1;
     let mut statuses = Vec::new();
     for _ in 0..5 {
         statuses.push(desk.say("startTyping", "").await.0);
@@ -232,6 +233,7 @@ fn a_repetition_is_known_by_its_key_and_by_what_is_done() {
 /// The API with chats that remember.
 struct Desk {
     api: Api<Remembering>,
+    per_chat: u32,
 }
 
 #[derive(Default)]
@@ -314,7 +316,7 @@ impl Desk {
             clock: Clock::system(),
             subscriptions_ignored: Counter::default(),
         };
-        Self { api }
+        Self { api, per_chat: 0 }
     }
 
     /// A call in the chat, by its customer.
@@ -336,7 +338,7 @@ impl Desk {
         let (parts, body) = request.into_parts();
         let rates = Rates {
             per_address: 0,
-            per_chat: 1,
+            per_chat: self.per_chat,
             exempt: Vec::new(),
         };
         self.api.answer(path, &parts, body, &caller(), &rates).await
