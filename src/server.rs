@@ -1,6 +1,7 @@
 //! Assembly: builds everything from the configuration, listens, and lets go in an orderly way.
 
 mod bayeux;
+pub mod counters;
 pub mod listen;
 mod metrics;
 mod pushes;
@@ -192,6 +193,8 @@ impl House {
             limits: limits.clone(),
             slots: [slots.0.clone(), slots.1.clone()],
         };
+        let counters = counters::Counters::default();
+        counters.register(&mut metrics);
         metrics::register(&mut metrics, watched, subscriptions_ignored);
         let admin = Admin::new(
             checks(start.health.clone(), store.clone()),
@@ -199,6 +202,7 @@ impl House {
             Arc::new(Mutex::new(metrics)),
         );
         let public = Router {
+            counters: counters.clone(),
             door: route::Door::Public,
             settings: public_settings_told,
             chat: Some(Arc::new(api)),
@@ -208,6 +212,7 @@ impl House {
             clock,
         };
         let internal = Router {
+            counters,
             door: route::Door::Internal,
             settings: internal_settings_told,
             chat: None,

@@ -227,16 +227,15 @@ impl<C: Chats> Api<C> {
         call: &Call<'_>,
         user_data: &chat::UserData,
     ) -> Result<Option<Subscription>, Trouble> {
-        let wish = Subscription::parse(user_data, false, false, &call.settings.destinations)
-            .map_err(|refused| Failure::finally(400, refused.to_string()))?;
-        if wish.is_some() && !call.settings.push_on_join {
+        let wish = Subscription::parse(user_data, false, false, &call.settings.destinations);
+        if !matches!(wish, Ok(None)) && !call.settings.push_on_join {
             self.subscriptions_ignored.inc();
             tracing::warn!(
                 "a chat is begun without the pushes it wished for: flex-push-enabled or flex-push-on-join is false"
             );
             return Ok(None);
         }
-        Ok(wish)
+        Ok(wish.map_err(|refused| Failure::finally(400, refused.to_string()))?)
     }
 
     async fn operate(

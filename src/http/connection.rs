@@ -1,13 +1,12 @@
 //! One connection of a listener, as the edges know it.
 
+use std::any::Any;
 use std::net::SocketAddr;
-
-use super::slots::Slot;
 
 /// One connection of a listener.
 ///
-/// It holds its place among the connections that the listener allows: whoever goes on with the socket after an upgrade
-/// keeps the value, so that the place stays taken.
+/// It holds its place at the listener: whoever goes on with the socket after an upgrade keeps the value, so that the
+/// socket still counts among the connections allowed, and a listener that is draining waits for it.
 #[derive(Debug)]
 pub struct Connection {
     /// Unique in this process.
@@ -16,17 +15,20 @@ pub struct Connection {
     pub peer: SocketAddr,
     /// The socket itself speaks TLS.
     pub secure: bool,
-    _slot: Option<Slot>,
+    _place: Option<Place>,
 }
 
+/// What a listener gives a connection to hold: whose end tells it that the connection has gone.
+pub type Place = Box<dyn Any + Send + Sync>;
+
 impl Connection {
-    /// A connection that takes `slot` until it is dropped.
-    pub fn new(id: u64, peer: SocketAddr, secure: bool, slot: Option<Slot>) -> Self {
+    /// A connection that holds `place` until it is dropped.
+    pub fn new(id: u64, peer: SocketAddr, secure: bool, place: Option<Place>) -> Self {
         Self {
             id,
             peer,
             secure,
-            _slot: slot,
+            _place: place,
         }
     }
 }

@@ -45,6 +45,7 @@ pub struct Slot {
 #[derive(Debug, Default)]
 struct Taken {
     all: usize,
+    refused: u64,
     by_address: HashMap<IpAddr, usize>,
 }
 
@@ -62,11 +63,13 @@ impl Slots {
         let counted = self.counts(address).then_some(address);
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if reached(taken.all, self.limits.connections) {
+            taken.refused += 1;
             return Err(Full::Listener);
         }
         if let Some(address) = counted {
             let here = taken.by_address.get(&address).copied().unwrap_or(0);
             if reached(here, self.limits.per_address) {
+                taken.refused += 1;
                 return Err(Full::Address);
             }
             taken.by_address.insert(address, here + 1);
@@ -82,6 +85,12 @@ impl Slots {
     pub fn taken(&self) -> usize {
         let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         taken.all
+    }
+
+    /// How many connections have found no place since the start.
+    pub fn refused(&self) -> u64 {
+        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.refused
     }
 
     fn counts(&self, address: IpAddr) -> bool {

@@ -83,7 +83,7 @@ struct Listener<S> {
     service: Arc<S>,
     ids: Arc<Ids>,
     told: watch::Receiver<Stage>,
-    /// Dropped by every connection at its end, so that the listener knows when the last has gone.
+    /// Held by every connection, also after an upgrade, so that the listener knows when the last has gone.
     open: mpsc::Sender<Infallible>,
 }
 
@@ -108,7 +108,8 @@ impl Ids {
     }
 }
 
-/// Serves a bound socket until `stage` has come to its end and every connection has gone or is cut.
+/// Serves a bound socket until `stage` has come to its end, and every connection has gone or is cut: upgraded ones too, as
+/// long as their [`Connection`] is held, but these are not cut.
 pub async fn serve<S: Service>(
     socket: TcpListener,
     options: Options,
@@ -136,7 +137,7 @@ pub async fn serve<S: Service>(
     let_go(gone, stage, drain, &tell).await;
 }
 
-/// Waits for the last connection, cuts those that take too long, and waits for these.
+/// Waits for the last connection, upgraded ones included, and cuts those that take too long.
 async fn let_go(
     mut gone: mpsc::Receiver<Infallible>,
     mut stage: watch::Receiver<Stage>,
@@ -149,7 +150,8 @@ async fn let_go(
         () = reached(&mut stage, Stage::Ended) => {}
     }
     tell.send_replace(Stage::Ended);
-    gone.recv().await;
+    // Sockets that were upgraded are not the listener's to cut.
+    let _ = timeout(Duration::from_secs(1), gone.recv()).await;
 }
 
 async fn accept<S: Service>(socket: &TcpListener, listener: &Listener<S>) {
@@ -196,7 +198,8 @@ impl<S: Service> Listener<S> {
             tracing::debug!(%peer, %error, "the socket could not be prepared");
         }
         let secure = self.options.tls.is_some();
-        let connection = Arc::new(Connection::new(self.ids.next(), peer, secure, Some(slot)));
+        let place = Box::new((slot, self.open.clone()));
+        let connection = Arc::new(Connection::new(self.ids.next(), peer, secure, Some(place)));
         let mut told = self.told.clone();
         let attendance = attend(
             stream,
@@ -206,14 +209,12 @@ impl<S: Service> Listener<S> {
             self.told.clone(),
         );
         let service = Arc::clone(&self.service);
-        let open = self.open.clone();
         tokio::spawn(async move {
             let clean = tokio::select! {
                 clean = attendance => clean,
                 () = reached(&mut told, Stage::Ended) => false,
             };
             service.closed(&connection, clean);
-            drop(open);
         });
     }
 }

@@ -14,6 +14,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
 use tokio::sync::watch;
 
+use super::counters::Counters;
 use super::listen::Service;
 use super::route::{Door, Route};
 use crate::api::admin::{self, Admin};
@@ -77,6 +78,8 @@ pub struct Router {
     pub limits: Arc<RateLimits>,
     /// The clock.
     pub clock: Clock,
+    /// What is counted of requests.
+    pub counters: Counters,
 }
 
 /// A request, as far as it is known by looking at its head.
@@ -98,12 +101,14 @@ impl Service for Router {
             Err(trouble) => trouble.into_response(&visit.caller.request_id),
         };
         finish(response.headers_mut(), &visit);
+        let status = response.status().as_u16();
+        self.counters.answered(self.door, route, status);
         tracing::debug!(
             listener = self.door.name(),
             request_id = %visit.caller.request_id,
             %method,
             route,
-            status = response.status().as_u16(),
+            status,
             micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
             "request"
         );
@@ -260,3 +265,6 @@ fn random() -> u128 {
     let _ = getrandom::fill(&mut bytes);
     u128::from_ne_bytes(bytes)
 }
+
+#[cfg(test)]
+mod tests;

@@ -265,9 +265,9 @@ impl Call {
             &settings.destinations,
         );
         let subscription = match wish {
-            Ok(wish) if settings.push_enabled => wish,
             Ok(None) => None,
-            Ok(Some(_)) => {
+            Ok(wish) if settings.push_enabled => wish,
+            _ if !settings.push_enabled => {
                 tracing::warn!(
                     service = name,
                     "a push subscription was ignored: [settings] flex-push-enabled is false"

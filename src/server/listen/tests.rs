@@ -126,8 +126,20 @@ async fn the_drain_ends_when_its_time_is_over() {
 }
 
 #[tokio::test]
+async fn draining_waits_for_whoever_holds_a_connection() {
+    let house = House::open(|_| {}).await;
+    let mut alice = house.visit().await;
+    exchange(&mut alice, b"GET /keep HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    house.stage.send_replace(Stage::Draining);
+    assert_eq!(house.closing().await, (0, false));
+    assert!(!house.serving.is_finished());
+    house.host.kept.lock().unwrap().take();
+    house.serving.await.unwrap();
+}
+
+#[tokio::test]
 async fn tls_shows_the_certificate_of_the_last_reload() {
-    let tls = Tls::new(identity("localhost")).unwrap();
+    let tls = Tls::new(identity("localhost"));
     let served = Arc::clone(&tls);
     let house = House::open(move |options| options.tls = Some(served)).await;
     let mut alice = greet(&house, "localhost").await.unwrap();
@@ -149,13 +161,14 @@ struct House {
     serving: JoinHandle<()>,
 }
 
-/// Answers with what it knows of the connection; `/held` waits.
+/// Answers with what it knows of the connection; `/held` waits, `/keep` goes on holding it.
 #[derive(Default)]
 struct Host {
     entered: Notify,
     release: Notify,
     closings: Mutex<Vec<(u64, bool)>>,
     closed: Notify,
+    kept: Mutex<Option<Arc<Connection>>>,
 }
 
 impl Service for Host {
@@ -163,6 +176,9 @@ impl Service for Host {
         if request.uri().path() == "/held" {
             self.entered.notify_one();
             self.release.notified().await;
+        }
+        if request.uri().path() == "/keep" {
+            *self.kept.lock().unwrap() = Some(Arc::clone(&connection));
         }
         let _ = request.into_body().collect().await;
         let text = format!("200 {} {}", connection.id, connection.secure);

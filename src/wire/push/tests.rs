@@ -21,6 +21,7 @@ fn owed(content: Content) -> Delivery {
         content,
         failed: 0,
         not_before: Instant(5),
+        retry_after: None,
     }
 }
 
