@@ -344,9 +344,27 @@ function append(chat, node) {
   chat.nodes.push(node);
   if (selected !== chat.id) return;
   const log = $('log');
-  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
+  const follow = nearEnd(log) || node.classList.contains('own');
   log.append(node);
-  if (atEnd || node.classList.contains('own')) log.scrollTop = log.scrollHeight;
+  if (follow) log.scrollTop = log.scrollHeight;
+}
+
+// A log that shrinks (the window, a phone's keyboard, a line below it) stays at its end if it was there.
+// Scrolling that comes of another size is nobody's wish, and says nothing.
+let atEnd = true;
+let size = '';
+$('log').addEventListener('scroll', () => { if (size === sizeOf($('log'))) atEnd = nearEnd($('log')); });
+new ResizeObserver(() => {
+  size = sizeOf($('log'));
+  if (atEnd) $('log').scrollTop = $('log').scrollHeight;
+}).observe($('log'));
+
+function sizeOf(log) {
+  return `${log.clientWidth} ${log.clientHeight}`;
+}
+
+function nearEnd(log) {
+  return log.scrollHeight - log.scrollTop - log.clientHeight < 80;
 }
 
 function showChat() {

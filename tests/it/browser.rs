@@ -21,10 +21,19 @@ async fn where_websockets_do_not_pass_the_pages_poll() {
 #[tokio::test]
 async fn what_others_write_is_text_and_nothing_else() {
     let server = Server::start().await;
-    let evil = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>";
-    let chat = RestChat::request(&server, &[("nickname", evil), ("subject", evil), ("userData[k]", evil)]).await;
+    let evil =
+        "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>";
+    let chat = RestChat::request(
+        &server,
+        &[("nickname", evil), ("subject", evil), ("userData[k]", evil)],
+    )
+    .await;
     chat.say(evil).await;
-    chat.call("pushUrl", &[("pushUrl", "javascript:document.title='owned'")]).await;
+    chat.call(
+        "pushUrl",
+        &[("pushUrl", "javascript:document.title='owned'")],
+    )
+    .await;
     let said = play(&server, "hostile", &[evil]).await;
     assert_eq!(said.lines().last(), Some("done"), "{said}");
 }
@@ -37,7 +46,19 @@ async fn the_pages_outlive_a_killed_server() {
     let (public, internal, token) = (server.public(""), server.internal(""), server.admin_token());
     let arguments = [path(&ready), path(&cut)];
     let script = async {
-        node("browser.mjs", &["restart", &public, &internal, &token, &screenshots().await, &arguments[0], &arguments[1]]).await
+        node(
+            "browser.mjs",
+            &[
+                "restart",
+                &public,
+                &internal,
+                &token,
+                &screenshots().await,
+                &arguments[0],
+                &arguments[1],
+            ],
+        )
+        .await
     };
     let (said, ()) = tokio::join!(script, async {
         appears("the pages in a chat", &ready).await;
@@ -52,11 +73,20 @@ async fn the_pages_outlive_a_killed_server() {
     let session = list["sessions"][0]["session"].as_str().unwrap().to_owned();
     let joined = carol.join(&session).await;
     let heard = texts(joined["transcript"].as_array().unwrap());
-    assert_eq!(heard, ["before", "while it was down", "and you?", "after"], "each once");
+    assert_eq!(
+        heard,
+        ["before", "while it was down", "and you?", "after"],
+        "each once"
+    );
 }
 
 async fn play(server: &Server, scenario: &str, more: &[&str]) -> String {
-    let (public, internal, token, shots) = (server.public(""), server.internal(""), server.admin_token(), screenshots().await);
+    let (public, internal, token, shots) = (
+        server.public(""),
+        server.internal(""),
+        server.admin_token(),
+        screenshots().await,
+    );
     let mut arguments = vec![scenario, &public, &internal, &token, &shots];
     arguments.extend_from_slice(more);
     node("browser.mjs", &arguments).await

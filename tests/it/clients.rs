@@ -11,7 +11,11 @@ async fn cometd_clients_of_three_generations_hold_a_chat() {
     for version in ["cometd", "cometd-7", "cometd-3"] {
         for transport in ["websocket", "long-polling"] {
             let said = node("cometd.mjs", &[version, transport, &url]).await;
-            assert_eq!(said.lines().last(), Some("done"), "{version} over {transport}:\n{said}");
+            assert_eq!(
+                said.lines().last(),
+                Some("done"),
+                "{version} over {transport}:\n{said}"
+            );
         }
     }
 }
@@ -43,6 +47,12 @@ async fn a_stock_client_can_be_an_agent() {
     let chat = crate::world::RestChat::alice(&server).await;
     let said = node("agent.mjs", &[&server.internal("/cometd"), BOB, &chat.id]).await;
     assert_eq!(said.lines().last(), Some("done"), "{said}");
-    let joined = carol.ask("join", json!({"session": chat.id})).await.unwrap();
-    assert_eq!(crate::world::texts(joined["transcript"].as_array().unwrap()), ["hello from a stock client"]);
+    let joined = carol
+        .ask("join", json!({"session": chat.id}))
+        .await
+        .unwrap();
+    assert_eq!(
+        crate::world::texts(joined["transcript"].as_array().unwrap()),
+        ["hello from a stock client"]
+    );
 }

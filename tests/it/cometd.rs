@@ -12,10 +12,19 @@ async fn a_chat_data_message_has_all_that_an_app_decodes() {
     for door in Door::BOTH {
         let alice = Customer::alice(&server, door).await;
         let data = &alice.last;
-        assert_eq!((&data["statusCode"], &data["chatEnded"], &data["monitored"]), (&json!(0), &json!(false), &json!(false)));
-        assert_eq!((&data["userId"], &data["alias"]), (&json!("deprecated"), &json!("0")));
+        assert_eq!(
+            (&data["statusCode"], &data["chatEnded"], &data["monitored"]),
+            (&json!(0), &json!(false), &json!(false))
+        );
+        assert_eq!(
+            (&data["userId"], &data["alias"]),
+            (&json!("deprecated"), &json!("0"))
+        );
         assert_eq!(data["chatId"].as_str().unwrap().len(), 16);
-        assert_eq!((&data["nextPosition"], types(&events(data))), (&json!(2), vec!["ParticipantJoined".to_owned()]));
+        assert_eq!(
+            (&data["nextPosition"], types(&events(data))),
+            (&json!(2), vec!["ParticipantJoined".to_owned()])
+        );
     }
 }
 
@@ -23,30 +32,61 @@ async fn a_chat_data_message_has_all_that_an_app_decodes() {
 async fn every_operation_works_over_every_transport() {
     let server = Server::start().await;
     for door in Door::BOTH {
-        let mut alice = Customer::request(&server, door, json!({"firstName": "Alice", "lastName": "Rossi", "userData": {"k": "v"}})).await;
+        let mut alice = Customer::request(
+            &server,
+            door,
+            json!({"firstName": "Alice", "lastName": "Rossi", "userData": {"k": "v"}}),
+        )
+        .await;
         let mut bob = Agent::bob(&server).await;
         bob.join(&alice.chat).await;
 
-        alice.publish("startTyping", json!({"message": "I wan"})).await;
+        alice
+            .publish("startTyping", json!({"message": "I wan"}))
+            .await;
         alice.publish("stopTyping", json!({})).await;
-        alice.publish("sendMessage", json!({"message": "hello", "messageType": "greeting"})).await;
-        alice.publish("pushUrl", json!({"pushUrl": "https://shop.example/"})).await;
-        alice.publish("updateNickname", json!({"nickname": "Ali"})).await;
-        alice.publish("customNotice", json!({"message": "scrolled"})).await;
-        alice.publish("updateData", json!({"userData": {"basket": "3"}})).await;
+        alice
+            .publish(
+                "sendMessage",
+                json!({"message": "hello", "messageType": "greeting"}),
+            )
+            .await;
+        alice
+            .publish("pushUrl", json!({"pushUrl": "https://shop.example/"}))
+            .await;
+        alice
+            .publish("updateNickname", json!({"nickname": "Ali"}))
+            .await;
+        alice
+            .publish("customNotice", json!({"message": "scrolled"}))
+            .await;
+        alice
+            .publish("updateData", json!({"userData": {"basket": "3"}}))
+            .await;
         let notice = alice.until(|event| event["type"] == "CustomNotice").await;
         assert_eq!(notice["from"]["nickname"], "Ali");
         let expected = [
-            "ParticipantJoined", "ParticipantJoined", "TypingStarted", "TypingStopped", "Message", "PushUrl", "NicknameUpdated",
+            "ParticipantJoined",
+            "ParticipantJoined",
+            "TypingStarted",
+            "TypingStopped",
+            "Message",
+            "PushUrl",
+            "NicknameUpdated",
             "CustomNotice",
         ];
         assert_eq!(types(&alice.seen), expected, "{door:?}");
         assert_eq!(alice.seen[4]["messageType"], "greeting");
-        bob.until("the new data", |message| message["customer"]["userData"]["basket"] == "3").await;
+        bob.until("the new data", |message| {
+            message["customer"]["userData"]["basket"] == "3"
+        })
+        .await;
 
         let index = bob.say(&alice.chat, "read this").await;
         alice.until(|event| event["text"] == "read this").await;
-        alice.publish("readReceipt", json!({"transcriptPosition": index})).await;
+        alice
+            .publish("readReceipt", json!({"transcriptPosition": index}))
+            .await;
         assert_eq!(bob.event("Notice").await["text"], "read-confirm");
 
         alice.publish("disconnect", json!({})).await;
@@ -59,20 +99,35 @@ async fn chat_trouble_is_a_data_message() {
     let server = Server::start().await;
     for door in Door::BOTH {
         let mut stranger = Customer::knock(&server, door).await;
-        stranger.publish("requestChat", json!({"subject": "no name"})).await;
+        stranger
+            .publish("requestChat", json!({"subject": "no name"}))
+            .await;
         let refused = stranger.next().await;
-        assert_eq!((&refused["statusCode"], &refused["chatId"]), (&json!(2), &json!("")), "{refused}");
-        assert!(!refused["secureKey"].as_str().unwrap().is_empty(), "a fresh key that opens nothing");
+        assert_eq!(
+            (&refused["statusCode"], &refused["chatId"]),
+            (&json!(2), &json!("")),
+            "{refused}"
+        );
+        assert!(
+            !refused["secureKey"].as_str().unwrap().is_empty(),
+            "a fresh key that opens nothing"
+        );
         assert_eq!(refused["errors"][0]["code"], 161);
 
         let mut lost = Customer::resume(&server, door, "bm90IGEga2V5", 0).await;
         let refused = lost.next().await;
-        assert_eq!((&refused["statusCode"], &refused["errors"][0]["code"]), (&json!(2), &json!(249)));
+        assert_eq!(
+            (&refused["statusCode"], &refused["errors"][0]["code"]),
+            (&json!(2), &json!(249))
+        );
 
         let mut alice = Customer::alice(&server, door).await;
         alice.publish("sendMessage", json!({})).await;
         let refused = alice.next().await;
-        assert_eq!((&refused["statusCode"], &refused["errors"][0]["code"]), (&json!(2), &json!(400)));
+        assert_eq!(
+            (&refused["statusCode"], &refused["errors"][0]["code"]),
+            (&json!(2), &json!(400))
+        );
         assert_eq!(refused["chatEnded"], false);
     }
 }
@@ -83,10 +138,13 @@ async fn a_long_poll_is_released_by_what_happens() {
     let mut alice = Customer::alice(&server, Door::Polling).await;
     let mut bob = Agent::bob(&server).await;
     let chat = alice.chat.clone();
-    let (heard, ()) = tokio::join!(alice.until(|event| event["text"] == "are you there?"), async {
-        bob.join(&chat).await;
-        bob.say(&chat, "are you there?").await;
-    });
+    let (heard, ()) = tokio::join!(
+        alice.until(|event| event["text"] == "are you there?"),
+        async {
+            bob.join(&chat).await;
+            bob.say(&chat, "are you there?").await;
+        }
+    );
     assert_eq!(heard["from"]["nickname"], "Bob");
 }
 
@@ -97,7 +155,9 @@ async fn what_happens_while_a_connection_is_broken_comes_afterwards() {
         let mut alice = Customer::alice(&server, door).await;
         let mut bob = Agent::bob(&server).await;
         bob.join(&alice.chat).await;
-        alice.until(|event| event["from"]["nickname"] == "Bob").await;
+        alice
+            .until(|event| event["from"]["nickname"] == "Bob")
+            .await;
         alice.bayeux.cut().await;
         bob.say(&alice.chat, "one").await;
         bob.say(&alice.chat, "two").await;
@@ -120,9 +180,18 @@ async fn a_client_that_comes_back_reads_on_from_its_position() {
         bob.say(&alice.chat, "while you were away").await;
 
         let mut back = Customer::resume(&server, door, &alice.key, position).await;
-        back.until(|event| event["text"] == "while you were away").await;
-        assert!(back.seen.iter().all(|event| event["index"].as_u64() >= Some(position)), "nothing from before");
-        assert_eq!(back.last["secureKey"], alice.key, "the key stays for the life of the chat");
+        back.until(|event| event["text"] == "while you were away")
+            .await;
+        assert!(
+            back.seen
+                .iter()
+                .all(|event| event["index"].as_u64() >= Some(position)),
+            "nothing from before"
+        );
+        assert_eq!(
+            back.last["secureKey"], alice.key,
+            "the key stays for the life of the chat"
+        );
         back.say("thanks").await;
     }
 }
@@ -138,7 +207,14 @@ async fn from_the_start_comes_everything_and_an_answer_comes_always() {
 
     let mut none = Customer::resume(&server, Door::Polling, &alice.key, 3).await;
     let data = none.next().await;
-    assert_eq!((&data["statusCode"], &data["nextPosition"], events(&data).len()), (&json!(0), &json!(3), 0));
+    assert_eq!(
+        (
+            &data["statusCode"],
+            &data["nextPosition"],
+            events(&data).len()
+        ),
+        (&json!(0), &json!(3), 0)
+    );
 }
 
 #[tokio::test]
@@ -151,7 +227,11 @@ async fn the_newest_subscriber_of_a_chat_gets_its_events() {
     rest.say("to whom?").await;
     second.until(|event| event["text"] == "to whom?").await;
     let reply = first.bayeux.meta_connect(Some(0)).await;
-    assert_eq!((reply["successful"].as_bool(), first.bayeux.arrived()), (Some(true), Vec::new()), "the replaced one hears nothing");
+    assert_eq!(
+        (reply["successful"].as_bool(), first.bayeux.arrived()),
+        (Some(true), Vec::new()),
+        "the replaced one hears nothing"
+    );
 }
 
 #[tokio::test]
@@ -160,13 +240,29 @@ async fn one_client_may_hold_several_chats() {
     let mut middleware = Customer::knock(&server, Door::Socket).await;
     let mut keys = Vec::new();
     for name in ["Anna", "Ben"] {
-        middleware.bayeux.publish(CHANNEL, json!({"operation": "requestChat", "nickname": name})).await;
+        middleware
+            .bayeux
+            .publish(
+                CHANNEL,
+                json!({"operation": "requestChat", "nickname": name}),
+            )
+            .await;
         keys.push(middleware.bayeux.data().await["data"]["secureKey"].clone());
     }
     assert_ne!(keys[0], keys[1]);
     for key in &keys {
-        middleware.bayeux.publish(CHANNEL, json!({"operation": "sendMessage", "secureKey": key, "message": "hi"})).await;
-        assert_eq!(&middleware.bayeux.data().await["data"]["secureKey"], key, "told apart by the key");
+        middleware
+            .bayeux
+            .publish(
+                CHANNEL,
+                json!({"operation": "sendMessage", "secureKey": key, "message": "hi"}),
+            )
+            .await;
+        assert_eq!(
+            &middleware.bayeux.data().await["data"]["secureKey"],
+            key,
+            "told apart by the key"
+        );
     }
 }
 
@@ -175,11 +271,19 @@ async fn over_http_the_cookie_and_the_client_belong_together() {
     let server = Server::start().await;
     let mut alice = Customer::alice(&server, Door::Polling).await;
     let cookie = alice.bayeux.cookie().to_owned();
-    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax") && !cookie.contains("Secure"), "{cookie}");
+    assert!(
+        cookie.contains("HttpOnly")
+            && cookie.contains("SameSite=Lax")
+            && !cookie.contains("Secure"),
+        "{cookie}"
+    );
     for pretended in [None, Some("BAYEUX_BROWSER=anothers")] {
         alice.bayeux.pretend(pretended);
         let refused = alice.bayeux.meta_connect(Some(0)).await;
-        assert_eq!((&refused["successful"], &refused["advice"]["reconnect"]), (&json!(false), &json!("handshake")));
+        assert_eq!(
+            (&refused["successful"], &refused["advice"]["reconnect"]),
+            (&json!(false), &json!("handshake"))
+        );
         assert!(refused["error"].as_str().unwrap().starts_with("402:"));
     }
     let own = cookie.split(';').next().unwrap().to_owned();
@@ -194,7 +298,10 @@ async fn an_unknown_client_is_advised_to_shake_hands() {
         let mut client = Bayeux::connect(door, server.public, "/genesys/cometd", None).await;
         client.client_id = "0123456789abcdef0123456789abcdef".into();
         let reply = client.meta_connect(Some(0)).await;
-        assert!(reply["error"].as_str().unwrap().starts_with("402:"), "{reply}");
+        assert!(
+            reply["error"].as_str().unwrap().starts_with("402:"),
+            "{reply}"
+        );
         assert_eq!(reply["advice"]["reconnect"], "handshake");
     }
 }
@@ -204,13 +311,33 @@ async fn customers_have_no_other_channels() {
     let server = Server::start().await;
     for door in Door::BOTH {
         let mut mallory = Bayeux::connect(door, server.public, "/genesys/cometd", None).await;
-        for channel in ["/service/agent", "/service/chatV2/other", "/chat/1", "/**", "/service/*"] {
-            let subscribe = mallory.request(json!({"channel": "/meta/subscribe", "subscription": channel})).await;
-            assert!(subscribe["error"].as_str().is_some_and(|error| error.starts_with("403:")), "{subscribe}");
+        for channel in [
+            "/service/agent",
+            "/service/chatV2/other",
+            "/chat/1",
+            "/**",
+            "/service/*",
+        ] {
+            let subscribe = mallory
+                .request(json!({"channel": "/meta/subscribe", "subscription": channel}))
+                .await;
+            assert!(
+                subscribe["error"]
+                    .as_str()
+                    .is_some_and(|error| error.starts_with("403:")),
+                "{subscribe}"
+            );
         }
         for channel in ["/service/agent", "/service/chatV2/other", "/chat/1"] {
-            let publish = mallory.publish(channel, json!({"operation": "sessions"})).await;
-            assert!(publish["error"].as_str().is_some_and(|error| error.starts_with("403:")), "{publish}");
+            let publish = mallory
+                .publish(channel, json!({"operation": "sessions"}))
+                .await;
+            assert!(
+                publish["error"]
+                    .as_str()
+                    .is_some_and(|error| error.starts_with("403:")),
+                "{publish}"
+            );
         }
     }
 }
@@ -219,9 +346,20 @@ async fn customers_have_no_other_channels() {
 async fn the_endpoint_answers_below_and_with_a_slash() {
     let server = Server::start().await;
     let hello = json!([{"id": "1", "channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": ["long-polling"]}]);
-    for path in ["/genesys/cometd", "/genesys/cometd/", "/genesys/cometd/handshake", "/genesys/cometd/any/thing"] {
-        let reply = Caller::new().post(&server.public(path), "application/json", hello.to_string()).await;
-        assert_eq!((reply.status, &reply.json()[0]["successful"]), (200, &json!(true)), "{path}");
+    for path in [
+        "/genesys/cometd",
+        "/genesys/cometd/",
+        "/genesys/cometd/handshake",
+        "/genesys/cometd/any/thing",
+    ] {
+        let reply = Caller::new()
+            .post(&server.public(path), "application/json", hello.to_string())
+            .await;
+        assert_eq!(
+            (reply.status, &reply.json()[0]["successful"]),
+            (200, &json!(true)),
+            "{path}"
+        );
         Bayeux::connect(Door::Socket, server.public, path, None).await;
     }
 }
@@ -235,7 +373,10 @@ async fn the_same_publish_happens_once() {
         let again = json!([{"id": "again", "channel": CHANNEL, "clientId": alice.bayeux.client_id, "data": data}]);
         for _ in 0..3 {
             let replies = alice.bayeux.exchange(again.clone(), "again").await;
-            assert!(replies.iter().any(|reply| reply["successful"] == true), "{replies:?}");
+            assert!(
+                replies.iter().any(|reply| reply["successful"] == true),
+                "{replies:?}"
+            );
         }
         alice.say("end").await;
         assert_eq!(texts(&alice.seen), ["once", "end"], "{door:?}");
@@ -264,13 +405,23 @@ async fn another_origins_page_gets_no_websocket() {
     let server = Server::start().await;
     let caller = Caller::new();
     let upgrade = |origin: &str| {
-        let request = caller.request(reqwest::Method::GET, &server.public("/genesys/cometd")).header("origin", origin);
-        let request = request.header("connection", "Upgrade").header("upgrade", "websocket");
-        request.header("sec-websocket-version", "13").header("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA==")
+        let request = caller
+            .request(reqwest::Method::GET, &server.public("/genesys/cometd"))
+            .header("origin", origin);
+        let request = request
+            .header("connection", "Upgrade")
+            .header("upgrade", "websocket");
+        request
+            .header("sec-websocket-version", "13")
+            .header("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA==")
     };
     for origin in ["https://evil.example", "null"] {
         let reply = caller.send(upgrade(origin)).await;
-        assert!(matches!(reply.status, 400..=403), "{origin}: {}", reply.status);
+        assert!(
+            matches!(reply.status, 400..=403),
+            "{origin}: {}",
+            reply.status
+        );
     }
     let own = server.public("");
     let reply = upgrade(&own).send().await.unwrap();
@@ -288,7 +439,14 @@ async fn malformed_requests_get_an_error_and_leave_the_session_alone() {
         assert_eq!(reply.status, 400, "{body}");
     }
     let nested = "[".repeat(100_000);
-    assert_eq!(Caller::new().post(&url, "application/json", nested).await.status / 100, 4);
+    assert_eq!(
+        Caller::new()
+            .post(&url, "application/json", nested)
+            .await
+            .status
+            / 100,
+        4
+    );
     alice.say("still here").await;
 }
 
@@ -297,6 +455,15 @@ async fn a_failed_handshake_says_so() {
     let server = Server::start().await;
     let newer = json!([{"id": "1", "channel": "/meta/handshake", "version": "2.0", "minimumVersion": "2.0",
         "supportedConnectionTypes": ["long-polling"]}]);
-    let reply = Caller::new().post(&server.public("/genesys/cometd"), "application/json", newer.to_string()).await;
-    assert_eq!((reply.status, &reply.json()[0]["successful"]), (200, &Value::Bool(false)));
+    let reply = Caller::new()
+        .post(
+            &server.public("/genesys/cometd"),
+            "application/json",
+            newer.to_string(),
+        )
+        .await;
+    assert_eq!(
+        (reply.status, &reply.json()[0]["successful"]),
+        (200, &Value::Bool(false))
+    );
 }

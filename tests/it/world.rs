@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-pub use agent::{Agent, Refusal};
+pub use agent::Agent;
 pub use bayeux::{Bayeux, Door};
 pub use customer::Customer;
 pub use http::{Caller, Reply, RestChat, multipart};
@@ -56,9 +56,15 @@ where
 /// Runs a script of `tests/node` and returns what it printed; it fails with everything the script said.
 pub async fn node(script: &str, arguments: &[&str]) -> String {
     let folder = tests().join("node");
-    assert!(folder.join("node_modules").is_dir(), "tests/node is not installed: run tests/run, or `npm ci` there");
+    assert!(
+        folder.join("node_modules").is_dir(),
+        "tests/node is not installed: run tests/run, or `npm ci` there"
+    );
     let mut command = patiently("node");
-    command.arg(folder.join(script)).args(arguments).current_dir(&folder);
+    command
+        .arg(folder.join(script))
+        .args(arguments)
+        .current_dir(&folder);
     finished(script, command).await
 }
 
@@ -66,9 +72,16 @@ pub async fn node(script: &str, arguments: &[&str]) -> String {
 pub async fn python(script: &str, arguments: &[&str]) -> String {
     let folder = tests().join("python");
     let packages = target().join("python");
-    assert!(packages.is_dir(), "the Python packages are not installed: run tests/run");
+    assert!(
+        packages.is_dir(),
+        "the Python packages are not installed: run tests/run"
+    );
     let mut command = patiently("python3");
-    command.arg(folder.join(script)).args(arguments).env("PYTHONPATH", packages).env("PYTHONDONTWRITEBYTECODE", "1");
+    command
+        .arg(folder.join(script))
+        .args(arguments)
+        .env("PYTHONPATH", packages)
+        .env("PYTHONDONTWRITEBYTECODE", "1");
     finished(script, command).await
 }
 
@@ -84,7 +97,11 @@ async fn finished(script: &str, mut command: Command) -> String {
     let output = blocking(move || command.output().unwrap()).await;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let complained = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{script} failed: {}\n{said}\n{complained}", output.status);
+    assert!(
+        output.status.success(),
+        "{script} failed: {}\n{said}\n{complained}",
+        output.status
+    );
     said
 }
 
@@ -110,10 +127,15 @@ pub fn events(reply: &Value) -> Vec<Value> {
 /// The texts of the messages among some events, in order.
 pub fn texts(events: &[Value]) -> Vec<String> {
     let messages = events.iter().filter(|event| event["type"] == "Message");
-    messages.map(|event| event["text"].as_str().unwrap_or_default().to_owned()).collect()
+    messages
+        .map(|event| event["text"].as_str().unwrap_or_default().to_owned())
+        .collect()
 }
 
 /// The types of some events, in order.
 pub fn types(events: &[Value]) -> Vec<String> {
-    events.iter().map(|event| event["type"].as_str().unwrap_or_default().to_owned()).collect()
+    events
+        .iter()
+        .map(|event| event["type"].as_str().unwrap_or_default().to_owned())
+        .collect()
 }

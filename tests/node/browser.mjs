@@ -65,15 +65,19 @@ async function shot(page, name) {
   await page.screenshot({ path: join(screenshots, `${name}.png`) });
 }
 
-/** No sideways scrolling, no field without a name, no word of the policy broken. */
+/** No sideways scrolling, the newest line in sight, no complaint, no field without a name, no word of the policy broken. */
 async function sound(page, where) {
+  await page.evaluate(() => new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted))));
   const found = await page.evaluate(() => ({
     overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    hidden: [...document.querySelectorAll('.log > :last-child')]
+      .filter((last) => last.getBoundingClientRect().bottom > last.parentNode.getBoundingClientRect().bottom + 1).map((last) => last.textContent),
+    problems: [...document.querySelectorAll('.problem')].map((problem) => problem.textContent).filter(Boolean),
     nameless: [...document.querySelectorAll('input, textarea, button')]
       .filter((field) => !field.labels?.length && !field.textContent.trim() && !field.ariaLabel).map((field) => field.outerHTML),
     violations: window.violations,
   }));
-  assert.deepEqual(found, { overflow: 0, nameless: [], violations: [] }, where);
+  assert.deepEqual(found, { overflow: 0, hidden: [], problems: [], nameless: [], violations: [] }, where);
 }
 
 const SCENARIOS = {
@@ -147,6 +151,7 @@ const SCENARIOS = {
 
     await customer.getByRole('button', { name: 'End chat' }).click();
     await customer.getByText('This chat has ended.').waitFor();
+    await sound(customer, 'the ended chat');
     await shot(customer, 'customer-ended');
     await customer.getByRole('button', { name: 'Start a new chat' }).click();
     await customer.reload();

@@ -39,7 +39,11 @@ impl Agent {
     pub async fn with_token(server: &Server, door: Door, token: &str) -> Self {
         let ext = json!({"authentication": {"token": token}});
         let bayeux = Bayeux::connect(door, server.internal, "/cometd", Some(ext)).await;
-        Self { bayeux, serial: 0, unasked: VecDeque::new() }
+        Self {
+            bayeux,
+            serial: 0,
+            unasked: VecDeque::new(),
+        }
     }
 
     /// Asks for something and waits for the answer.
@@ -55,18 +59,29 @@ impl Agent {
         if answer["ok"] == true {
             return Ok(answer);
         }
-        assert!(answer["error"]["advice"].is_string(), "a refusal advises: {answer}");
-        Err(answer["error"]["code"].as_str().unwrap_or_default().to_owned())
+        assert!(
+            answer["error"]["advice"].is_string(),
+            "a refusal advises: {answer}"
+        );
+        Err(answer["error"]["code"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned())
     }
 
     /// Joins a chat, for everybody to see; returns the answer.
     pub async fn join(&mut self, session: &str) -> Value {
-        self.ask("join", json!({"session": session, "visibility": "ALL"})).await.unwrap()
+        self.ask("join", json!({"session": session, "visibility": "ALL"}))
+            .await
+            .unwrap()
     }
 
     /// Says something in a joined chat; returns its index.
     pub async fn say(&mut self, session: &str, text: &str) -> u64 {
-        let answer = self.ask("message", json!({"session": session, "text": text})).await.unwrap();
+        let answer = self
+            .ask("message", json!({"session": session, "text": text}))
+            .await
+            .unwrap();
         answer["index"].as_u64().unwrap()
     }
 
@@ -88,13 +103,21 @@ impl Agent {
 
     /// The next event of this type in any joined chat.
     pub async fn event(&mut self, kind: &str) -> Value {
-        let message = self.until(kind, |message| message["operation"] == "event" && message["event"]["type"] == kind).await;
+        let message = self
+            .until(kind, |message| {
+                message["operation"] == "event" && message["event"]["type"] == kind
+            })
+            .await;
         message["event"].clone()
     }
 
     /// The next change of a session in the watched list to this state.
     pub async fn state(&mut self, session: &str, state: &str) -> Value {
-        let fits = |message: &Value| message["operation"] == "session" && message["session"] == session && message["state"] == state;
+        let fits = |message: &Value| {
+            message["operation"] == "session"
+                && message["session"] == session
+                && message["state"] == state
+        };
         self.until(state, fits).await
     }
 

@@ -53,7 +53,12 @@ pub struct Bayeux {
 
 impl Bayeux {
     /// Connects, shakes hands and sends the first connect. Panics when refused.
-    pub async fn connect(door: Door, address: SocketAddr, path: &'static str, ext: Option<Value>) -> Self {
+    pub async fn connect(
+        door: Door,
+        address: SocketAddr,
+        path: &'static str,
+        ext: Option<Value>,
+    ) -> Self {
         let mut client = Self::handshake(door, address, path, ext).await;
         assert_eq!(client.greeting["successful"], true, "{}", client.greeting);
         let reply = client.meta_connect(Some(0)).await;
@@ -62,7 +67,12 @@ impl Bayeux {
     }
 
     /// Connects and shakes hands; `greeting` has the server's reply, a refusal too.
-    pub async fn handshake(door: Door, address: SocketAddr, path: &'static str, ext: Option<Value>) -> Self {
+    pub async fn handshake(
+        door: Door,
+        address: SocketAddr,
+        path: &'static str,
+        ext: Option<Value>,
+    ) -> Self {
         let wire = match door {
             Door::Socket => Wire::Socket(Box::new(socket(address, path).await)),
             Door::Polling => Wire::Polling(Polling::new(format!("http://{address}{path}"))),
@@ -83,7 +93,10 @@ impl Bayeux {
             hello["ext"] = ext;
         }
         client.greeting = client.request(hello).await;
-        client.client_id = client.greeting["clientId"].as_str().unwrap_or_default().to_owned();
+        client.client_id = client.greeting["clientId"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
         client
     }
 
@@ -95,7 +108,10 @@ impl Bayeux {
             message["clientId"] = json!(self.client_id);
         }
         let replies = self.exchange(json!([message]), &id).await;
-        replies.into_iter().find(|reply| reply["id"] == id.as_str()).unwrap_or_else(|| panic!("no reply to {message}"))
+        replies
+            .into_iter()
+            .find(|reply| reply["id"] == id.as_str())
+            .unwrap_or_else(|| panic!("no reply to {message}"))
     }
 
     /// Sends messages exactly as they are, and returns all replies to the last of them and before.
@@ -103,7 +119,10 @@ impl Bayeux {
         let mut replies = Vec::new();
         match &mut self.wire {
             Wire::Socket(socket) => {
-                socket.send(Message::text(messages.to_string())).await.unwrap();
+                socket
+                    .send(Message::text(messages.to_string()))
+                    .await
+                    .unwrap();
                 while !replies.iter().any(|reply: &Value| reply["id"] == last) {
                     let batch = self.read_frame().await;
                     replies.extend(self.sort(batch));
@@ -121,24 +140,34 @@ impl Bayeux {
 
     /// Subscribes; it must succeed.
     pub async fn subscribe(&mut self, channel: &str) {
-        let reply = self.request(json!({"channel": "/meta/subscribe", "subscription": channel})).await;
+        let reply = self
+            .request(json!({"channel": "/meta/subscribe", "subscription": channel}))
+            .await;
         assert_eq!(reply["successful"], true, "{reply}");
     }
 
     /// Publishes; returns the acknowledgement, good or bad.
     pub async fn publish(&mut self, channel: &str, data: Value) -> Value {
-        self.request(json!({"channel": channel, "data": data})).await
+        self.request(json!({"channel": channel, "data": data}))
+            .await
     }
 
     /// As [`publish`](Self::publish) on a WebSocket, or nothing when the connection ends before the answer.
     pub async fn try_publish(&mut self, channel: &str, data: Value) -> Option<Value> {
         let id = self.fresh_id();
-        let message = json!([{"id": id, "channel": channel, "clientId": self.client_id, "data": data}]);
-        let Wire::Socket(socket) = &mut self.wire else { return None };
+        let message =
+            json!([{"id": id, "channel": channel, "clientId": self.client_id, "data": data}]);
+        let Wire::Socket(socket) = &mut self.wire else {
+            return None;
+        };
         socket.send(Message::text(message.to_string())).await.ok()?;
         loop {
             let batch = self.try_read_frame().await?;
-            if let Some(reply) = self.sort(batch).into_iter().find(|reply| reply["id"] == id.as_str()) {
+            if let Some(reply) = self
+                .sort(batch)
+                .into_iter()
+                .find(|reply| reply["id"] == id.as_str())
+            {
                 return Some(reply);
             }
         }
@@ -165,7 +194,8 @@ impl Bayeux {
     /// One `/meta/connect`, with `advice.timeout` in milliseconds or held as long as the server likes.
     pub async fn meta_connect(&mut self, timeout: Option<u64>) -> Value {
         let door = self.door();
-        let mut message = json!({"channel": "/meta/connect", "connectionType": door.connection_type()});
+        let mut message =
+            json!({"channel": "/meta/connect", "connectionType": door.connection_type()});
         if let Some(timeout) = timeout {
             message["advice"] = json!({"timeout": timeout});
         }
@@ -225,8 +255,13 @@ impl Bayeux {
         if self.held.is_none() {
             let id = self.fresh_id();
             let message = json!([{"id": id, "channel": "/meta/connect", "connectionType": "websocket", "clientId": self.client_id}]);
-            let Wire::Socket(socket) = &mut self.wire else { return };
-            socket.send(Message::text(message.to_string())).await.unwrap();
+            let Wire::Socket(socket) = &mut self.wire else {
+                return;
+            };
+            socket
+                .send(Message::text(message.to_string()))
+                .await
+                .unwrap();
             self.held = Some(id);
         }
         let batch = self.read_frame().await;
@@ -234,11 +269,15 @@ impl Bayeux {
     }
 
     async fn read_frame(&mut self) -> Vec<Value> {
-        self.try_read_frame().await.unwrap_or_else(|| panic!("the WebSocket ended"))
+        self.try_read_frame()
+            .await
+            .unwrap_or_else(|| panic!("the WebSocket ended"))
     }
 
     async fn try_read_frame(&mut self) -> Option<Vec<Value>> {
-        let Wire::Socket(socket) = &mut self.wire else { return None };
+        let Wire::Socket(socket) = &mut self.wire else {
+            return None;
+        };
         loop {
             match within("a WebSocket frame", socket.next()).await? {
                 Ok(Message::Text(text)) => return Some(serde_json::from_str(&text).unwrap()),
@@ -250,8 +289,13 @@ impl Bayeux {
 
     // Keeps the events, and gives back the replies.
     fn sort(&mut self, batch: Vec<Value>) -> Vec<Value> {
-        let (replies, events): (Vec<_>, Vec<_>) = batch.into_iter().partition(|message| message.get("successful").is_some());
-        if replies.iter().any(|reply| self.held.as_deref().is_some_and(|held| reply["id"] == held)) {
+        let (replies, events): (Vec<_>, Vec<_>) = batch
+            .into_iter()
+            .partition(|message| message.get("successful").is_some());
+        if replies
+            .iter()
+            .any(|reply| self.held.as_deref().is_some_and(|held| reply["id"] == held))
+        {
             self.held = None;
         }
         self.events.extend(events);
@@ -281,12 +325,20 @@ struct Polling {
 
 impl Polling {
     fn new(base: String) -> Self {
-        Self { caller: Caller::new(), base, cookie: None, set_cookie: String::new() }
+        Self {
+            caller: Caller::new(),
+            base,
+            cookie: None,
+            set_cookie: String::new(),
+        }
     }
 
     async fn post(&mut self, suffix: &str, messages: &Value) -> Reply {
         let url = format!("{}{suffix}", self.base);
-        let mut request = self.caller.request(reqwest::Method::POST, &url).header("content-type", "application/json");
+        let mut request = self
+            .caller
+            .request(reqwest::Method::POST, &url)
+            .header("content-type", "application/json");
         if let Some(cookie) = &self.cookie {
             request = request.header("cookie", cookie);
         }

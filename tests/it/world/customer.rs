@@ -41,14 +41,25 @@ impl Customer {
     pub async fn knock(server: &Server, door: Door) -> Self {
         let mut bayeux = Bayeux::connect(door, server.public, "/genesys/cometd", None).await;
         bayeux.subscribe(CHANNEL).await;
-        Self { bayeux, key: String::new(), chat: String::new(), seen: Vec::new(), last: Value::Null }
+        Self {
+            bayeux,
+            key: String::new(),
+            chat: String::new(),
+            seen: Vec::new(),
+            last: Value::Null,
+        }
     }
 
     /// Comes back to a chat by its key and the position it was read to.
     pub async fn resume(server: &Server, door: Door, key: &str, position: u64) -> Self {
         let mut customer = Self::knock(server, door).await;
         customer.key = key.to_owned();
-        customer.publish("requestNotifications", json!({"transcriptPosition": position})).await;
+        customer
+            .publish(
+                "requestNotifications",
+                json!({"transcriptPosition": position}),
+            )
+            .await;
         customer
     }
 
@@ -65,7 +76,8 @@ impl Customer {
     /// Says something and waits until it stands in the transcript.
     pub async fn say(&mut self, text: &str) -> Value {
         self.publish("sendMessage", json!({"message": text})).await;
-        self.until(|event| event["type"] == "Message" && event["text"] == text).await
+        self.until(|event| event["type"] == "Message" && event["text"] == text)
+            .await
     }
 
     /// The next data message; its events are in `seen`.
@@ -101,17 +113,27 @@ impl Customer {
 
     /// The position from which nothing has been read.
     pub fn position(&self) -> u64 {
-        self.seen.last().and_then(|event| event["index"].as_u64()).unwrap_or(0) + 1
+        self.seen
+            .last()
+            .and_then(|event| event["index"].as_u64())
+            .unwrap_or(0)
+            + 1
     }
 
     // After a broken connection an event may come twice; otherwise indexes only grow.
     fn see(&mut self, event: Value) {
-        let index = event["index"].as_u64().unwrap_or_else(|| panic!("no index: {event}"));
+        let index = event["index"]
+            .as_u64()
+            .unwrap_or_else(|| panic!("no index: {event}"));
         if index >= self.position() {
             self.seen.push(event);
         } else {
             let known = self.seen.iter().any(|seen| seen["index"] == event["index"]);
-            assert!(known, "event {index} came after event {}", self.position() - 1);
+            assert!(
+                known,
+                "event {index} came after event {}",
+                self.position() - 1
+            );
         }
     }
 }

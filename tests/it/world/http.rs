@@ -34,7 +34,10 @@ impl Reply {
 
     /// A header, or nothing.
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
     }
 
     /// The JSON body of a reply that must have been a good one: HTTP 200 and `statusCode` 0.
@@ -55,8 +58,12 @@ pub struct Caller {
 impl Caller {
     /// A client that goes straight to the server, whatever proxies are about, and follows no redirect.
     pub fn new() -> Self {
-        let builder = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
-        Self { client: builder.build().unwrap() }
+        let builder = Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none());
+        Self {
+            client: builder.build().unwrap(),
+        }
     }
 
     /// A request of any kind, to be completed and given to [`send`](Self::send).
@@ -69,7 +76,11 @@ impl Caller {
         within("an HTTP reply", async {
             let response = request.send().await.unwrap();
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
-            Reply { status, headers, bytes: response.bytes().await.unwrap().to_vec() }
+            Reply {
+                status,
+                headers,
+                bytes: response.bytes().await.unwrap().to_vec(),
+            }
         })
         .await
     }
@@ -80,13 +91,24 @@ impl Caller {
     }
 
     /// POST of a body with its content type.
-    pub async fn post(&self, url: &str, content_type: &str, body: impl Into<reqwest::Body>) -> Reply {
-        self.send(self.request(Method::POST, url).header("content-type", content_type).body(body)).await
+    pub async fn post(
+        &self,
+        url: &str,
+        content_type: &str,
+        body: impl Into<reqwest::Body>,
+    ) -> Reply {
+        self.send(
+            self.request(Method::POST, url)
+                .header("content-type", content_type)
+                .body(body),
+        )
+        .await
     }
 
     /// POST of a form.
     pub async fn form(&self, url: &str, fields: &[(&str, &str)]) -> Reply {
-        self.post(url, "application/x-www-form-urlencoded", form(fields)).await
+        self.post(url, "application/x-www-form-urlencoded", form(fields))
+            .await
     }
 }
 
@@ -112,15 +134,28 @@ impl RestChat {
 
     /// A chat requested with these fields.
     pub async fn request(server: &Server, fields: &[(&str, &str)]) -> Self {
-        let reply = Caller::new().form(&server.public(CHAT), fields).await.good();
-        let text = |name: &str| reply[name].as_str().unwrap_or_else(|| panic!("{name} in {reply}"));
+        let reply = Caller::new()
+            .form(&server.public(CHAT), fields)
+            .await
+            .good();
+        let text = |name: &str| {
+            reply[name]
+                .as_str()
+                .unwrap_or_else(|| panic!("{name} in {reply}"))
+        };
         Self::of(server, text("chatId"), text("userId"), text("secureKey"))
     }
 
     /// A chat that somebody knows, or pretends to know.
     pub fn of(server: &Server, id: &str, user: &str, key: &str) -> Self {
         let (id, user, key) = (id.to_owned(), user.to_owned(), key.to_owned());
-        Self { caller: Caller::new(), id, user, key, base: server.public(CHAT) }
+        Self {
+            caller: Caller::new(),
+            id,
+            user,
+            key,
+            base: server.public(CHAT),
+        }
     }
 
     /// Calls an operation, with the chat's own credentials and further fields.
@@ -137,7 +172,11 @@ impl RestChat {
 
     /// `userId`, `secureKey` and `alias` as fields.
     pub fn credentials(&self) -> [(&str, &str); 3] {
-        [("userId", &self.user), ("secureKey", &self.key), ("alias", "1")]
+        [
+            ("userId", &self.user),
+            ("secureKey", &self.key),
+            ("alias", "1"),
+        ]
     }
 
     /// Says something; it must succeed.
@@ -147,13 +186,18 @@ impl RestChat {
 
     /// All events from a position on.
     pub async fn transcript(&self, position: u64) -> Vec<Value> {
-        let reply = self.call("refresh", &[("transcriptPosition", &position.to_string())]).await;
+        let reply = self
+            .call("refresh", &[("transcriptPosition", &position.to_string())])
+            .await;
         super::events(&reply.good())
     }
 }
 
 fn form(fields: &[(&str, &str)]) -> String {
-    let pairs: Vec<String> = fields.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
+    let pairs: Vec<String> = fields
+        .iter()
+        .map(|(name, value)| format!("{}={}", escaped(name), escaped(value)))
+        .collect();
     pairs.join("&")
 }
 
@@ -161,7 +205,9 @@ fn escaped(text: &str) -> String {
     let mut escaped = String::new();
     for byte in text.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => escaped.push(char::from(byte)),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => {
+                escaped.push(char::from(byte))
+            }
             b' ' => escaped.push('+'),
             _ => write!(escaped, "%{byte:02X}").unwrap(),
         }
@@ -174,7 +220,11 @@ pub fn multipart(fields: &[(&str, &str)]) -> (String, String) {
     let boundary = "boundary-of-the-tests";
     let mut body = String::new();
     for (name, value) in fields {
-        write!(body, "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n").unwrap();
+        write!(
+            body,
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+        )
+        .unwrap();
     }
     write!(body, "--{boundary}--\r\n").unwrap();
     (format!("multipart/form-data; boundary={boundary}"), body)

@@ -30,7 +30,11 @@ pub struct Answer {
 impl Answer {
     /// This status, at once.
     pub fn status(status: u16) -> Self {
-        Self { status, after: Duration::ZERO, header: None }
+        Self {
+            status,
+            after: Duration::ZERO,
+            header: None,
+        }
     }
 
     /// Later.
@@ -65,7 +69,10 @@ impl Post {
 
     /// A header, or nothing.
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
     }
 
     /// `webhook-id`.
@@ -104,7 +111,12 @@ impl Receiver {
         let (sender, posts) = mpsc::unbounded_channel();
         let script = Arc::new(Mutex::new(VecDeque::new()));
         let serving = tokio::spawn(serve(listener, sender, Arc::clone(&script)));
-        Self { address, posts, script, serving }
+        Self {
+            address,
+            posts,
+            script,
+            serving,
+        }
     }
 
     /// The address to configure.
@@ -124,7 +136,10 @@ impl Receiver {
 
     /// The next request if it comes in time.
     pub async fn next_within(&mut self, patience: Duration) -> Option<Post> {
-        tokio::time::timeout(patience, self.posts.recv()).await.ok().flatten()
+        tokio::time::timeout(patience, self.posts.recv())
+            .await
+            .ok()
+            .flatten()
     }
 }
 
@@ -135,12 +150,20 @@ impl Drop for Receiver {
 }
 
 // The connections end with the task, as those of a process that was killed do.
-async fn serve(listener: TcpListener, posts: mpsc::UnboundedSender<Post>, script: Arc<Mutex<VecDeque<Answer>>>) {
+async fn serve(
+    listener: TcpListener,
+    posts: mpsc::UnboundedSender<Post>,
+    script: Arc<Mutex<VecDeque<Answer>>>,
+) {
     let mut connections = tokio::task::JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         let (posts, script) = (posts.clone(), Arc::clone(&script));
-        let service = service_fn(move |request| answer(request, posts.clone(), Arc::clone(&script)));
-        connections.spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        let service =
+            service_fn(move |request| answer(request, posts.clone(), Arc::clone(&script)));
+        connections.spawn(
+            hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service),
+        );
     }
 }
 
@@ -150,15 +173,27 @@ async fn answer(
     script: Arc<Mutex<VecDeque<Answer>>>,
 ) -> Result<Response<Empty<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
-    let Ok(body) = body.collect().await else { return Ok(Response::new(Empty::new())) };
-    let answer = script.lock().unwrap().pop_front().unwrap_or(Answer::status(204));
+    let Ok(body) = body.collect().await else {
+        return Ok(Response::new(Empty::new()));
+    };
+    let answer = script
+        .lock()
+        .unwrap()
+        .pop_front()
+        .unwrap_or(Answer::status(204));
     // A story that has ended does not listen any more.
-    let _ = posts.send(Post { headers: head.headers, body: body.to_bytes(), at: Instant::now() });
+    let _ = posts.send(Post {
+        headers: head.headers,
+        body: body.to_bytes(),
+        at: Instant::now(),
+    });
     tokio::time::sleep(answer.after).await;
     let mut response = Response::new(Empty::new());
     *response.status_mut() = answer.status.try_into().unwrap();
     if let Some((name, value)) = answer.header {
-        response.headers_mut().insert(HeaderName::from_static(name), value.parse().unwrap());
+        response
+            .headers_mut()
+            .insert(HeaderName::from_static(name), value.parse().unwrap());
     }
     Ok(response)
 }

@@ -35,7 +35,8 @@ impl Start {
 
     /// `--set section.option=value`.
     pub fn set(mut self, assignment: &str) -> Self {
-        self.flags.extend(["--set".to_owned(), assignment.to_owned()]);
+        self.flags
+            .extend(["--set".to_owned(), assignment.to_owned()]);
         self
     }
 
@@ -47,7 +48,10 @@ impl Start {
 
     /// The server, ready.
     pub async fn start(self) -> Server {
-        let folder = tempfile::Builder::new().prefix("parlor-it-").tempdir().unwrap();
+        let folder = tempfile::Builder::new()
+            .prefix("parlor-it-")
+            .tempdir()
+            .unwrap();
         std::fs::write(folder.path().join("parlor.toml"), self.config + &agents()).unwrap();
         let any = "127.0.0.1:0".parse().unwrap();
         let mut server = Server {
@@ -66,15 +70,24 @@ impl Start {
 fn agents() -> String {
     let agent = |id: &str, nickname: &str, role: &str, token: &str| {
         let digest = sha256_hex(token);
-        format!("[agent.{id}]\nnickname = \"{nickname}\"\nrole = \"{role}\"\ntoken-sha256 = \"{digest}\"\n")
+        format!(
+            "[agent.{id}]\nnickname = \"{nickname}\"\nrole = \"{role}\"\ntoken-sha256 = \"{digest}\"\n"
+        )
     };
-    [agent("bob", "Bob", "agent", BOB), agent("carol", "Carol", "supervisor", CAROL), agent("robbie", "Robbie", "bot", ROBBIE)]
-        .concat()
+    [
+        agent("bob", "Bob", "agent", BOB),
+        agent("carol", "Carol", "supervisor", CAROL),
+        agent("robbie", "Robbie", "bot", ROBBIE),
+    ]
+    .concat()
 }
 
 fn sha256_hex(text: &str) -> String {
     use sha2::Digest;
-    sha2::Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    sha2::Sha256::digest(text)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// A server process and its data folder. Dropping it kills the process and removes the folder.
@@ -110,18 +123,37 @@ impl Server {
             stdout.read_line(&mut line).map(|_| line)
         });
         let line = within("the ready line", reading).await.unwrap();
-        assert!(!line.is_empty(), "the server ended before it was ready:\n{}", self.log());
+        assert!(
+            !line.is_empty(),
+            "the server ended before it was ready:\n{}",
+            self.log()
+        );
         (self.public, self.internal) = ready(line.trim_end());
         self.process = Some(process);
     }
 
     /// The command that starts this server, for stories about starts that fail.
     pub fn command(&self) -> Command {
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log_file()).unwrap();
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log_file())
+            .unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_parlor"));
-        command.arg("serve").arg("--config").arg(self.config_file()).arg("--data-dir").arg(self.data_dir());
-        command.arg("--public").arg(self.public.to_string()).arg("--internal").arg(self.internal.to_string());
-        command.args(&self.flags).envs(self.environment.iter().cloned());
+        command
+            .arg("serve")
+            .arg("--config")
+            .arg(self.config_file())
+            .arg("--data-dir")
+            .arg(self.data_dir());
+        command
+            .arg("--public")
+            .arg(self.public.to_string())
+            .arg("--internal")
+            .arg(self.internal.to_string());
+        command
+            .args(&self.flags)
+            .envs(self.environment.iter().cloned());
         command.stdin(Stdio::null()).stderr(log);
         command
     }
@@ -147,7 +179,10 @@ impl Server {
     /// Waits for the end of the process, however it came about.
     pub async fn ended(&mut self) -> ExitStatus {
         let mut process = self.process.take().unwrap();
-        eventually("the end of the process", || std::future::ready(process.0.try_wait().unwrap())).await
+        eventually("the end of the process", || {
+            std::future::ready(process.0.try_wait().unwrap())
+        })
+        .await
     }
 
     /// An address on the public listener.
@@ -162,7 +197,10 @@ impl Server {
 
     /// The token that the first start left in the data folder.
     pub fn admin_token(&self) -> String {
-        std::fs::read_to_string(self.data_dir().join("admin-token")).unwrap().trim().to_owned()
+        std::fs::read_to_string(self.data_dir().join("admin-token"))
+            .unwrap()
+            .trim()
+            .to_owned()
     }
 
     /// The folder given with `--data-dir`.
@@ -201,6 +239,7 @@ impl Drop for Process {
 }
 
 // A story that fails shows what the server had to say.
+#[allow(clippy::print_stderr, reason = "the test runner shows what a failed test printed")]
 impl Drop for Server {
     fn drop(&mut self) {
         if std::thread::panicking() {
@@ -211,10 +250,17 @@ impl Drop for Server {
 
 fn ready(line: &str) -> (SocketAddr, SocketAddr) {
     let words: Vec<&str> = line.split(' ').collect();
-    let ["parlor", "ready", public, internal] = words[..] else { panic!("not a ready line: {line}") };
+    let ["parlor", "ready", public, internal] = words[..] else {
+        panic!("not a ready line: {line}")
+    };
     let address = |word: &str, name: &str| {
-        let address = word.strip_prefix(name).and_then(|rest| rest.strip_prefix("=http://"));
-        address.unwrap_or_else(|| panic!("not a ready line: {line}")).parse().unwrap()
+        let address = word
+            .strip_prefix(name)
+            .and_then(|rest| rest.strip_prefix("=http://"));
+        address
+            .unwrap_or_else(|| panic!("not a ready line: {line}"))
+            .parse()
+            .unwrap()
     };
     (address(public, "public"), address(internal, "internal"))
 }
