@@ -50,7 +50,7 @@ async function say(page, text) {
 }
 
 function shows(page, text) {
-  return page.getByRole('log').getByText(text, { exact: true }).waitFor();
+  return page.getByRole('log').getByText(text, { exact: true }).first().waitFor();
 }
 
 function said(page) {
