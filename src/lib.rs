@@ -4,7 +4,7 @@
 //!
 //! | layer | modules |
 //! |---|---|
-//! | ground | [`id`], [`clock`], [`health`] |
+//! | ground | [`clock`], [`health`]; on them [`id`], which hold times |
 //! | protocols (pure) | [`bayeux`] |
 //! | domain (pure) | [`chat`] |
 //! | consequences (pure) | [`push`] |

@@ -92,7 +92,7 @@ function call(operation, fields = {}) {
 
 const UNASKED = {
   session: (data) => changed(data),
-  event: (data) => chats.has(data.session) && happened(chats.get(data.session), data.event),
+  event: (data) => chats.has(data.session) && heard(chats.get(data.session), data.event),
   removed: (data) => removed(data),
 };
 
@@ -139,7 +139,7 @@ async function join(id) {
     const answer = await call('join', { session: id, visibility: 'ALL' });
     chat.mine.add(answer.participantId);
     chat.joined = true;
-    for (const event of answer.transcript) happened(chat, event);
+    for (const event of [...answer.transcript, ...chat.early.splice(0)]) happened(chat, event);
     for (const entry of chat.outbox) if (!entry.underWay) deliver(chat, entry);
     rememberJoined();
   } finally {
@@ -223,7 +223,7 @@ function newChat(id) {
   return {
     id, customer, subject, service, createdAt,
     joined: false, over: false, busy: false, position: 1, unread: 0,
-    mine: new Set(), nodes: [], outbox: [], typists: new Map(),
+    mine: new Set(), nodes: [], early: [], outbox: [], typists: new Map(),
   };
 }
 
@@ -235,6 +235,12 @@ function select(id) {
   showUnread(chats.get(id));
   showChat();
   $('chat-title').focus();
+}
+
+// What comes before the answer to the joining comes after the transcript that the answer holds.
+function heard(chat, event) {
+  if (chat.busy) chat.early.push(event);
+  else happened(chat, event);
 }
 
 function happened(chat, event) {
@@ -338,9 +344,27 @@ function append(chat, node) {
   chat.nodes.push(node);
   if (selected !== chat.id) return;
   const log = $('log');
-  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
+  const follow = nearEnd(log) || node.classList.contains('own');
   log.append(node);
-  if (atEnd || node.classList.contains('own')) log.scrollTop = log.scrollHeight;
+  if (follow) log.scrollTop = log.scrollHeight;
+}
+
+// A log that shrinks (the window, a phone's keyboard, a line below it) stays at its end if it was there.
+// Scrolling that comes of another size is nobody's wish, and says nothing.
+let atEnd = true;
+let size = '';
+$('log').addEventListener('scroll', () => { if (size === sizeOf($('log'))) atEnd = nearEnd($('log')); });
+new ResizeObserver(() => {
+  size = sizeOf($('log'));
+  if (atEnd) $('log').scrollTop = $('log').scrollHeight;
+}).observe($('log'));
+
+function sizeOf(log) {
+  return `${log.clientWidth} ${log.clientHeight}`;
+}
+
+function nearEnd(log) {
+  return log.scrollHeight - log.scrollTop - log.clientHeight < 80;
 }
 
 function showChat() {

@@ -263,9 +263,27 @@ function line(text) {
 
 function append(node) {
   const log = $('log');
-  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
+  const follow = nearEnd(log) || node.classList.contains('own');
   log.append(node);
-  if (atEnd || node.classList.contains('own')) log.scrollTop = log.scrollHeight;
+  if (follow) log.scrollTop = log.scrollHeight;
+}
+
+// A log that shrinks (the window, a phone's keyboard, a line below it) stays at its end if it was there.
+// Scrolling that comes of another size is nobody's wish, and says nothing.
+let atEnd = true;
+let size = '';
+$('log').addEventListener('scroll', () => { if (size === sizeOf($('log'))) atEnd = nearEnd($('log')); });
+new ResizeObserver(() => {
+  size = sizeOf($('log'));
+  if (atEnd) $('log').scrollTop = $('log').scrollHeight;
+}).observe($('log'));
+
+function sizeOf(log) {
+  return `${log.clientWidth} ${log.clientHeight}`;
+}
+
+function nearEnd(log) {
+  return log.scrollHeight - log.scrollTop - log.clientHeight < 80;
 }
 
 function element(tag, className, text) {
@@ -400,7 +418,10 @@ $('text').addEventListener('keydown', (event) => {
 });
 
 $('end').addEventListener('click', () => {
-  publish({ operation: 'disconnect' }).catch(() => problem('The chat could not be ended. Please try again.'));
+  // The end itself may come before the acknowledgement, which nobody waits for then.
+  publish({ operation: 'disconnect' }).catch(() => {
+    if (chat && !chat.ended) problem('The chat could not be ended. Please try again.');
+  });
 });
 
 $('again').addEventListener('click', () => {

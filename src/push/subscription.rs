@@ -212,15 +212,9 @@ mod tests {
     }
 
     #[test]
-    fn rest_names_the_key_that_is_missing_from_a_wish() {
-        assert_eq!(
-            refused(rest(&[("GCTI_GMS_PushDeviceId", "")])),
-            "GCTI_GMS_PushDeviceId"
-        );
-        assert_eq!(
-            refused(rest(&[("GCTI_GMS_PushDeviceType", "")])),
-            "GCTI_GMS_PushDeviceType"
-        );
+    fn without_device_or_type_a_chat_over_rest_has_no_subscription() {
+        assert_eq!(rest(&[("GCTI_GMS_PushDeviceId", "")]), Ok(None));
+        assert_eq!(rest(&[("GCTI_GMS_PushDeviceType", "")]), Ok(None));
     }
 
     #[test]

@@ -266,7 +266,6 @@ impl Call {
         );
         let subscription = match wish {
             Ok(None) => None,
-            Ok(wish) if settings.push_enabled => wish,
             _ if !settings.push_enabled => {
                 tracing::warn!(
                     service = name,
@@ -274,6 +273,7 @@ impl Call {
                 );
                 None
             }
+            Ok(wish) => wish,
             Err(refused) => return self.refuse(None, &Failure::finally(400, refused.to_string())),
         };
         let (hub, at) = (self.shared.hub.clone(), self.shared.clock.now().wall);

@@ -11,6 +11,7 @@ mod world;
 
 mod agents;
 mod browser;
+mod cli;
 mod clients;
 mod cometd;
 mod crash;

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-pub use agent::{Agent, Refusal};
+pub use agent::Agent;
 pub use bayeux::{Bayeux, Door};
 pub use customer::Customer;
 pub use http::{Caller, Reply, RestChat, multipart};

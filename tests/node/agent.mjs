@@ -6,7 +6,7 @@ const [url, token, session] = process.argv.slice(2);
 deadline();
 
 const { client } = await cometd('cometd', 'websocket', url);
-client.addListener('/meta/unsuccessful', (message) => fail(`unsuccessful: ${JSON.stringify(message)}`));
+client.addListener('/meta/unsuccessful', (message) => fail(`${message.channel}: ${message.error ?? message.failure?.reason}`));
 client.addListener(CHANNEL, ({ data }) => {
   if (!data.requestId) return;
   check(data.ok, JSON.stringify(data));

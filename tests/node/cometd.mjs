@@ -21,7 +21,7 @@ client.addListener('/meta/handshake', (reply) => {
     publish({ operation: 'requestChat', firstName: 'Alice', lastName: 'Rossi', userData: { from: version } });
   });
 });
-client.addListener('/meta/unsuccessful', (message) => fail(`unsuccessful: ${JSON.stringify(message)}`));
+client.addListener('/meta/unsuccessful', (message) => fail(`${message.channel}: ${message.error ?? message.failure?.reason}`));
 client.handshake();
 
 function publish(data) {

@@ -8,10 +8,7 @@ use hyper::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::chat::{
-    Author, Event, EventKind, KvList, Participant, Presence, Protocol, Style, UserData, UserType,
-    Visibility,
-};
+use crate::chat::{Author, Event, EventKind, KvList, UserData, UserType, Visibility};
 use crate::clock::Wall;
 use crate::http::{Connection, RequestId};
 

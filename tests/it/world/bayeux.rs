@@ -224,6 +224,34 @@ impl Bayeux {
         self.held = None;
     }
 
+    /// Sends a connect that will be held, and makes sure that the server has read it.
+    pub async fn hold(&mut self) {
+        self.send_connect().await;
+        // What comes by one WebSocket is handled in order: the answer to what was sent later proves it.
+        self.request(json!({"channel": "/meta/unsubscribe", "subscription": "/service/none"}))
+            .await;
+    }
+
+    /// What the server says from now on until it closes the WebSocket, and its closing code.
+    pub async fn farewell(&mut self) -> (Vec<Value>, Option<u16>) {
+        let mut said = Vec::new();
+        let Wire::Socket(socket) = &mut self.wire else {
+            return (said, None);
+        };
+        loop {
+            match within("the end of the WebSocket", socket.next()).await {
+                Some(Ok(Message::Text(text))) => {
+                    said.extend(serde_json::from_str::<Vec<Value>>(&text).unwrap());
+                }
+                Some(Ok(Message::Close(frame))) => {
+                    return (said, frame.map(|frame| frame.code.into()));
+                }
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return (said, None),
+            }
+        }
+    }
+
     /// The `BAYEUX_BROWSER` cookie as it was set, attributes and all.
     pub fn cookie(&self) -> &str {
         match &self.wire {
@@ -253,19 +281,23 @@ impl Bayeux {
             return;
         };
         if self.held.is_none() {
-            let id = self.fresh_id();
-            let message = json!([{"id": id, "channel": "/meta/connect", "connectionType": "websocket", "clientId": self.client_id}]);
-            let Wire::Socket(socket) = &mut self.wire else {
-                return;
-            };
-            socket
-                .send(Message::text(message.to_string()))
-                .await
-                .unwrap();
-            self.held = Some(id);
+            self.send_connect().await;
         }
         let batch = self.read_frame().await;
         self.sort(batch);
+    }
+
+    async fn send_connect(&mut self) {
+        let id = self.fresh_id();
+        let message = json!([{"id": id, "channel": "/meta/connect", "connectionType": "websocket", "clientId": self.client_id}]);
+        let Wire::Socket(socket) = &mut self.wire else {
+            return;
+        };
+        socket
+            .send(Message::text(message.to_string()))
+            .await
+            .unwrap();
+        self.held = Some(id);
     }
 
     async fn read_frame(&mut self) -> Vec<Value> {

@@ -239,6 +239,10 @@ impl Drop for Process {
 }
 
 // A story that fails shows what the server had to say.
+#[allow(
+    clippy::print_stderr,
+    reason = "the test runner shows what a failed test printed"
+)]
 impl Drop for Server {
     fn drop(&mut self) {
         if std::thread::panicking() {
