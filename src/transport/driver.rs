@@ -97,7 +97,10 @@ impl Registry {
         }
     }
 
-    /// An HTTP connection ended: cleanly (the peer finished it), or not. To be told of each.
+    /// An HTTP connection ended. To be told of each.
+    ///
+    /// `clean`: the peer finished it. A reset is not clean; hyper answers `Ok` to a reset between two requests, so whoever
+    /// serves the connection has to watch for read errors below it.
     pub fn closed(&self, connection: ConnectionId, clean: bool) {
         for client in self.riders.remove(&connection).unwrap_or_default() {
             if let Some(client) = self.clients.get(&client) {

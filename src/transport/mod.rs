@@ -8,6 +8,8 @@ mod form;
 pub mod long_poll;
 mod metered;
 mod sharded;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod upgrade;
 pub mod websocket;
