@@ -164,7 +164,7 @@ impl Session {
             Known::New => {
                 self.next += 1;
                 // Without an id nothing can be a repetition; it is counted all the same.
-                recent.begin(mark.unwrap_or_else(|| !self.next), self.next);
+                recent.begin(mark.unwrap_or(!self.next), self.next);
                 self.outputs.push_back(Output::Publish {
                     publish: self.next,
                     channel: channel.into(),

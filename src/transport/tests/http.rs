@@ -234,7 +234,7 @@ async fn a_forgotten_publish_fails() {
 
 #[tokio::test]
 async fn row_055_and_122_vanished_clients_are_forgotten() {
-    let server = Server::with(|config| config.max_interval = Duration::from_millis(50)).await;
+    let server = Server::with(|config| config.max_interval = Duration::from_millis(500)).await;
     let (_http, _) = server.client().await;
     assert_eq!(server.registry.counters().sessions, 1);
     until(|| server.registry.counters().sessions == 0).await;
