@@ -14,7 +14,8 @@ use hyper::{Method, Response, StatusCode};
 use tokio::sync::oneshot;
 
 use crate::bayeux::{
-    self, Carrier, ConnectionType, ExchangeId, Malformed, Message, Request, unknown_client,
+    self, Carrier, ConnectionId, ConnectionType, ExchangeId, Malformed, Message, Request,
+    unknown_client,
 };
 
 use super::browser::{Browser, Seat};
@@ -57,6 +58,7 @@ struct Waiting {
     registry: Arc<Registry>,
     client: Arc<Client>,
     exchange: ExchangeId,
+    connection: ConnectionId,
     answer: oneshot::Receiver<Answer>,
     answered: bool,
     _seat: Option<Seat>,
@@ -207,6 +209,7 @@ fn submit(
         registry: Arc::clone(registry),
         client,
         exchange,
+        connection: connection.id,
         answer,
         answered: false,
         _seat: seat.flatten(),
@@ -226,7 +229,7 @@ impl Drop for Waiting {
     fn drop(&mut self) {
         self.registry.polls.fetch_sub(1, Ordering::Relaxed);
         if !self.answered {
-            self.client.abandoned(self.exchange);
+            self.client.abandoned(self.exchange, self.connection);
         }
     }
 }

@@ -5,9 +5,12 @@ mod browser;
 mod client;
 mod driver;
 mod form;
+mod handle;
 pub mod long_poll;
 mod metered;
+mod peer;
 mod sharded;
+mod signal;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -18,8 +21,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use application::{Application, Gone, Hello, Party, PublishDone, Refused};
-pub use client::Handle;
 pub use driver::{Counters, Registry};
+pub use handle::Handle;
 
 use crate::bayeux;
 

@@ -94,6 +94,29 @@ async fn row_011_and_020_what_cannot_be_read_closes_the_socket() {
 }
 
 #[tokio::test]
+async fn large_messages_between_small_ones_are_neither_cut_nor_lost() {
+    let server = Server::start().await;
+    let mut socket = server.websocket().await;
+    let client = client(&mut socket).await;
+    let sizes = [10, 20_000, 10, 125, 126, 60_000, 10];
+    for (id, size) in sizes.into_iter().enumerate() {
+        let text = "x".repeat(size);
+        // Two at once, so that one is in the buffers while the other is answered.
+        send(
+            &mut socket,
+            &publish(&client, &format!("{id}a"), text.as_str()),
+        )
+        .await;
+        send(&mut socket, &publish(&client, &format!("{id}b"), size)).await;
+        let mut messages = Vec::new();
+        while messages.len() < 4 {
+            messages.extend(read(&mut socket).await);
+        }
+        assert_eq!(data(&messages), [json!(text), json!(size)]);
+    }
+}
+
+#[tokio::test]
 async fn row_112_a_socket_may_speak_for_a_client_made_over_http() {
     let server = Server::start().await;
     let (_http, client) = server.client().await;
