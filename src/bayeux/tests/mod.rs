@@ -3,6 +3,7 @@
 mod broadcast;
 mod confirm;
 mod connect;
+mod cuts;
 mod ending;
 mod handshake;
 mod publish;
