@@ -1,4 +1,11 @@
-//! Bayeux transports.
+//! Bayeux over HTTP and WebSocket.
+//!
+//! A [`Registry`] holds the clients of one [`Application`]. [`long_poll::handle`] answers HTTP requests,
+//! [`websocket::serve`] runs sockets; both hand what they read to the client's [`bayeux::Session`] and write what it says.
+//! The application sees none of that: a [`Party`] is told what its client does, and a [`Handle`] takes events for it.
+//!
+//! Who serves HTTP owes the registry one thing: [`Registry::closed`] at the end of every connection, whose fate decides
+//! whether the last reply arrived.
 
 mod application;
 mod browser;
