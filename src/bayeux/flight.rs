@@ -2,6 +2,10 @@
 //!
 //! For an event with a source only its position is kept, as a mark in the batch it went out with; the bytes of others are
 //! kept whole. A confirmation is passed on per stream and only as far as nothing earlier of that stream is open.
+//!
+//! Over HTTP an event may ride on the reply to a publish while a later one goes out with the held connect, on another
+//! connection. Where the first of the two breaks, its events and the later ones come again, in order: so a client may see
+//! the later one before. Waiting for the first to be confirmed would stop delivery for as long as that connection is idle.
 
 use bytes::Bytes;
 

@@ -70,10 +70,4 @@ impl Queue {
         self.events.len() <= config.queue_messages_max / 2
             && self.bytes <= config.queue_bytes_max / 2
     }
-
-    /// How many wait.
-    #[cfg(test)]
-    pub fn len(&self) -> usize {
-        self.events.len()
-    }
 }

@@ -6,7 +6,8 @@ use std::sync::{Arc, Weak};
 
 use serde_json::value::RawValue;
 
-use super::client::{Client, Handle};
+use super::client::Client;
+use super::handle::Handle;
 
 /// Who answers the clients of one registry.
 pub trait Application: Send + Sync + 'static {

@@ -1,11 +1,10 @@
 //! One Bayeux client: its session, who waits for what it says, and the party behind it.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 
 use bytes::Bytes;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 
 use crate::bayeux::{
     Carrier, Config, ConnectionId, Ending, Event, ExchangeId, Greeting, Input, Offer, Output,
@@ -17,7 +16,9 @@ use crate::id::ClientId;
 use super::application::{Gone, Party, PublishDone};
 use super::browser::Browser;
 use super::driver::Registry;
+use super::handle::Handle;
 use super::sharded::lock;
+use super::signal::{Closing, Signal};
 
 /// One Bayeux client.
 pub struct Client {
@@ -44,29 +45,6 @@ pub enum Answer {
     Messages(Vec<Bytes>),
     /// A newer connect has taken its place.
     Overtaken,
-}
-
-/// How a WebSocket's task is told that there is something to do.
-#[derive(Debug, Default)]
-pub struct Signal {
-    wake: Notify,
-    closing: AtomicU8,
-}
-
-/// Why a WebSocket is closed from within.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Closing {
-    /// The client goes on over another connection.
-    Superseded,
-    /// The server ends.
-    GoingAway,
-}
-
-/// The way to one client, cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Handle {
-    id: ClientId,
-    client: Weak<Client>,
 }
 
 impl Client {
@@ -99,10 +77,7 @@ impl Client {
     }
 
     pub fn handle_to(self: &Arc<Self>) -> Handle {
-        Handle {
-            id: self.id,
-            client: Arc::downgrade(self),
-        }
+        Handle::new(self.id, Arc::downgrade(self))
     }
 
     /// From here on the party is told what happens.
@@ -134,11 +109,16 @@ impl Client {
     }
 
     /// The client of an HTTP request has gone away.
-    pub fn abandoned(self: &Arc<Self>, exchange: ExchangeId) {
+    pub fn abandoned(self: &Arc<Self>, exchange: ExchangeId, connection: ConnectionId) {
         self.state()
             .waiting
             .retain(|(number, _)| *number != exchange);
         self.handle(Input::Abandoned { exchange });
+        if let Some(registry) = self.registry.upgrade()
+            && !self.rides_on(connection)
+        {
+            registry.rides_no_more(connection, self.id);
+        }
     }
 
     /// The application's answer to a publish.
@@ -198,13 +178,17 @@ impl Client {
         self.handle(Input::Timeout);
     }
 
-    fn deliver(self: &Arc<Self>, event: Event) -> Offer {
+    /// Offers an event.
+    pub fn deliver(self: &Arc<Self>, event: Event) -> Offer {
         let Some(registry) = self.registry.upgrade() else {
             return Offer::Gone;
         };
         let offer = self.state().session.deliver(event, registry.now().instant);
         match offer {
-            Offer::Full => registry.count_full(),
+            Offer::Full => {
+                registry.count_full();
+                tracing::debug!(client = ?self.id, "the event queue of a Bayeux client is full");
+            }
             Offer::Queued => self.pump(),
             Offer::Gone => {}
         }
@@ -303,9 +287,14 @@ impl State {
                 if events {
                     registry.rides(connection, id);
                 }
-                self.answer(exchange, Answer::Messages(messages), registry);
+                let taken = self.answer(exchange, Answer::Messages(messages), registry);
+                if events && !taken && !self.session.rides_on(connection) {
+                    registry.rides_no_more(connection, id);
+                }
             }
-            Output::Overtaken { exchange } => self.answer(exchange, Answer::Overtaken, registry),
+            Output::Overtaken { exchange } => {
+                self.answer(exchange, Answer::Overtaken, registry);
+            }
             Output::Close { connection } => {
                 let is_it = |(known, _): &&(ConnectionId, _)| *known == connection;
                 if let Some((_, signal)) = self.sockets.iter().find(is_it) {
@@ -318,8 +307,8 @@ impl State {
         None
     }
 
-    /// Hands the answer over; if nobody takes it, the session is told.
-    fn answer(&mut self, exchange: ExchangeId, answer: Answer, registry: &Registry) {
+    /// Hands the answer over; if nobody takes it, the session is told. Whether somebody took it.
+    fn answer(&mut self, exchange: ExchangeId, answer: Answer, registry: &Registry) -> bool {
         let waits = self
             .waiting
             .iter()
@@ -333,12 +322,13 @@ impl State {
             let input = Input::Abandoned { exchange };
             self.session.handle(input, registry.now());
         }
+        taken
     }
 
     fn wake_sockets(&self) {
         for (connection, signal) in &self.sockets {
             if self.session.is_over() || self.session.has_frame(*connection) {
-                signal.wake.notify_one();
+                signal.wake();
             }
         }
     }
@@ -357,50 +347,6 @@ impl State {
                 self.scheduled = None;
             }
             (None, None) => {}
-        }
-    }
-}
-
-impl Signal {
-    /// Asks the socket's task to close it.
-    pub fn close(&self, why: Closing) {
-        self.closing.store(why as u8 + 1, Ordering::Release);
-        self.wake.notify_one();
-    }
-
-    /// Whether that was asked for.
-    pub fn closing(&self) -> Option<Closing> {
-        match self.closing.load(Ordering::Acquire) {
-            0 => None,
-            1 => Some(Closing::Superseded),
-            _ => Some(Closing::GoingAway),
-        }
-    }
-
-    /// Waits for something to do.
-    pub fn woken(&self) -> tokio::sync::futures::Notified<'_> {
-        self.wake.notified()
-    }
-}
-
-impl Handle {
-    /// The client's identifier.
-    pub fn id(&self) -> ClientId {
-        self.id
-    }
-
-    /// Offers an event; whoever writes for the client is woken.
-    pub fn deliver(&self, event: Event) -> Offer {
-        match self.client.upgrade() {
-            Some(client) => client.deliver(event),
-            None => Offer::Gone,
-        }
-    }
-
-    /// Ends the client: it is told `/meta/disconnect`, and its party that it is gone.
-    pub fn disconnect(&self) {
-        if let Some(client) = self.client.upgrade() {
-            client.handle(Input::Disconnect);
         }
     }
 }

@@ -11,8 +11,9 @@ use crate::clock::{Clock, Instant, Now};
 use crate::id::ClientId;
 
 use super::browser::{Browser, Seats};
-use super::client::{Client, Closing, Signal};
+use super::client::Client;
 use super::sharded::Sharded;
+use super::signal::{Closing, Signal};
 use super::timers::Timers;
 use super::{Application, Connection, Hello, Options};
 
@@ -97,7 +98,10 @@ impl Registry {
         }
     }
 
-    /// An HTTP connection ended: cleanly (the peer finished it), or not. To be told of each.
+    /// An HTTP connection ended. To be told of each.
+    ///
+    /// `clean`: the peer finished it. A reset is not clean; hyper answers `Ok` to a reset between two requests, so whoever
+    /// serves the connection has to watch for read errors below it.
     pub fn closed(&self, connection: ConnectionId, clean: bool) {
         for client in self.riders.remove(&connection).unwrap_or_default() {
             if let Some(client) = self.clients.get(&client) {
@@ -230,6 +234,18 @@ impl Registry {
         let riders = shard.entry(connection).or_default();
         if !riders.contains(&client) {
             riders.push(client);
+        }
+    }
+
+    /// A reply was not taken after all: where nothing else of the client is open on this connection, its end does not matter.
+    pub(super) fn rides_no_more(&self, connection: ConnectionId, client: ClientId) {
+        let mut shard = self.riders.of(&connection);
+        let Some(riders) = shard.get_mut(&connection) else {
+            return;
+        };
+        riders.retain(|rider| *rider != client);
+        if riders.is_empty() {
+            shard.remove(&connection);
         }
     }
 

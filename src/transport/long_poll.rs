@@ -14,7 +14,8 @@ use hyper::{Method, Response, StatusCode};
 use tokio::sync::oneshot;
 
 use crate::bayeux::{
-    self, Carrier, ConnectionType, ExchangeId, Malformed, Message, Request, unknown_client,
+    self, Carrier, ConnectionId, ConnectionType, ExchangeId, Malformed, Message, Request,
+    unknown_client,
 };
 
 use super::browser::{Browser, Seat};
@@ -36,7 +37,8 @@ pub fn handle(
     connection: Connection,
 ) -> impl Future<Output = Response<Full<Bytes>>> + Send + use<> {
     // The request is read and forgotten before anything waits: a held poll keeps nothing of it.
-    let begun = begin(registry, &parts, &body, connection).unwrap_or_else(Begun::Answered);
+    let begun = begin(registry, &parts, &body, connection)
+        .unwrap_or_else(|refusal| Begun::Answered(refusal.response()));
     async move {
         match begun {
             Begun::Answered(response) => response,
@@ -56,9 +58,22 @@ struct Waiting {
     registry: Arc<Registry>,
     client: Arc<Client>,
     exchange: ExchangeId,
+    connection: ConnectionId,
     answer: oneshot::Receiver<Answer>,
     answered: bool,
     _seat: Option<Seat>,
+}
+
+/// Why a request is not one of Bayeux.
+enum Refusal {
+    Malformed(Malformed),
+    TooLarge,
+    /// A GET that names no callback, or where none may be named.
+    NoCallback,
+    /// Another method; GET is one of ours only with callback-polling.
+    Method {
+        callbacks: bool,
+    },
 }
 
 /// What the messages are in, and how to wrap the answer.
@@ -72,16 +87,16 @@ fn begin(
     parts: &Parts,
     body: &Bytes,
     connection: Connection,
-) -> Result<Begun, Response<Full<Bytes>>> {
+) -> Result<Begun, Refusal> {
     registry.heard(connection.id);
     let Body { texts, callback } = read(registry, parts, body)?;
     let max = registry.config().batch_max;
     let mut messages = Vec::new();
     for text in &texts {
-        messages.append(&mut bayeux::parse(text, max).map_err(malformed)?);
+        messages.append(&mut bayeux::parse(text, max).map_err(Refusal::Malformed)?);
     }
     if messages.len() > max {
-        return Err(malformed(Malformed::TooMany(max)));
+        return Err(Refusal::Malformed(Malformed::TooMany(max)));
     }
     if let Some(handshake) = messages.iter().find(|message| message.is_handshake()) {
         let response = greet(registry, parts, handshake, connection, callback);
@@ -101,46 +116,41 @@ fn begin(
 }
 
 /// The texts that hold the messages.
-fn read(registry: &Registry, parts: &Parts, body: &Bytes) -> Result<Body, Response<Full<Bytes>>> {
+fn read(registry: &Registry, parts: &Parts, body: &Bytes) -> Result<Body, Refusal> {
     let config = registry.config();
     let callbacks = config.transports.contains(&ConnectionType::CallbackPolling);
     if parts.method == Method::GET {
         return read_callback(parts, callbacks, config.max_message_size);
     }
     if parts.method != Method::POST {
-        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "use POST");
-        let allow = if callbacks { "POST, GET" } else { "POST" };
-        let allow = HeaderValue::from_static(allow);
-        response.headers_mut().insert(ALLOW, allow);
-        return Err(response);
+        return Err(Refusal::Method { callbacks });
     }
     if body.len() > config.max_message_size {
-        return Err(too_large());
+        return Err(Refusal::TooLarge);
     }
-    let text = std::str::from_utf8(body).map_err(|_| malformed(Malformed::Json))?;
+    let text = std::str::from_utf8(body).map_err(|_| Refusal::Malformed(Malformed::Json))?;
     let texts = if is_form(parts) {
         form::values(text, "message").filter(|texts| !texts.is_empty())
     } else {
         Some(vec![text.to_owned()])
     };
     Ok(Body {
-        texts: texts.ok_or_else(|| malformed(Malformed::NotMessages))?,
+        texts: texts.ok_or(Refusal::Malformed(Malformed::NotMessages))?,
         callback: None,
     })
 }
 
-fn read_callback(parts: &Parts, allowed: bool, max: usize) -> Result<Body, Response<Full<Bytes>>> {
+fn read_callback(parts: &Parts, allowed: bool, max: usize) -> Result<Body, Refusal> {
     let query = parts.uri.query().unwrap_or_default();
     if query.len() > max {
-        return Err(too_large());
+        return Err(Refusal::TooLarge);
     }
-    let refused = || plain(StatusCode::BAD_REQUEST, "use POST");
-    let mut names = form::values(query, "jsonp").ok_or_else(refused)?;
+    let mut names = form::values(query, "jsonp").ok_or(Refusal::NoCallback)?;
     let name = names.pop().filter(|name| allowed && is_callback(name));
     let texts = form::values(query, "message").filter(|texts| !texts.is_empty());
     Ok(Body {
-        callback: Some(name.ok_or_else(refused)?.into()),
-        texts: texts.ok_or_else(|| malformed(Malformed::NotMessages))?,
+        callback: Some(name.ok_or(Refusal::NoCallback)?.into()),
+        texts: texts.ok_or(Refusal::Malformed(Malformed::NotMessages))?,
     })
 }
 
@@ -199,6 +209,7 @@ fn submit(
         registry: Arc::clone(registry),
         client,
         exchange,
+        connection: connection.id,
         answer,
         answered: false,
         _seat: seat.flatten(),
@@ -218,7 +229,7 @@ impl Drop for Waiting {
     fn drop(&mut self) {
         self.registry.polls.fetch_sub(1, Ordering::Relaxed);
         if !self.answered {
-            self.client.abandoned(self.exchange);
+            self.client.abandoned(self.exchange, self.connection);
         }
     }
 }
@@ -265,17 +276,37 @@ fn respond(answer: Answer, callback: Option<Box<str>>) -> Response<Full<Bytes>> 
     }
 }
 
-fn malformed(why: Malformed) -> Response<Full<Bytes>> {
-    plain(StatusCode::BAD_REQUEST, &why.to_string())
+impl Refusal {
+    fn response(self) -> Response<Full<Bytes>> {
+        match self {
+            Self::Malformed(why) => plain(StatusCode::BAD_REQUEST, &why.to_string()),
+            Self::NoCallback => plain(StatusCode::BAD_REQUEST, "use POST"),
+            Self::TooLarge => {
+                let text = "the body is larger than maxMessageSize";
+                let response = plain(StatusCode::PAYLOAD_TOO_LARGE, text);
+                with(response, CONNECTION, "close")
+            }
+            Self::Method { callbacks } => {
+                let response = plain(StatusCode::METHOD_NOT_ALLOWED, "use POST");
+                with(
+                    response,
+                    ALLOW,
+                    if callbacks { "POST, GET" } else { "POST" },
+                )
+            }
+        }
+    }
 }
 
-fn too_large() -> Response<Full<Bytes>> {
-    let mut response = plain(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        "the body is larger than maxMessageSize",
-    );
-    let close = HeaderValue::from_static("close");
-    response.headers_mut().insert(CONNECTION, close);
+/// A response with one more header.
+pub(super) fn with(
+    mut response: Response<Full<Bytes>>,
+    name: HeaderName,
+    value: &'static str,
+) -> Response<Full<Bytes>> {
+    response
+        .headers_mut()
+        .insert(name, HeaderValue::from_static(value));
     response
 }
 

@@ -6,16 +6,27 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Counts the bytes written.
+/// Counts the bytes read and written.
 #[derive(Debug)]
 pub struct Metered<S> {
     inner: S,
+    read: u64,
     written: u64,
 }
 
 impl<S> Metered<S> {
-    pub fn new(inner: S) -> Self {
-        Self { inner, written: 0 }
+    /// `early` bytes have been read of it before.
+    pub fn new(inner: S, early: usize) -> Self {
+        Self {
+            inner,
+            read: early as u64,
+            written: 0,
+        }
+    }
+
+    /// Bytes read.
+    pub fn read(&self) -> u64 {
+        self.read
     }
 
     /// Bytes the peer's side of the connection has taken.
@@ -37,7 +48,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(cx, buf)
+        let before = buf.filled().len();
+        let result = Pin::new(&mut self.inner).poll_read(cx, buf);
+        self.read += (buf.filled().len() - before) as u64;
+        result
     }
 }
 

@@ -1,4 +1,11 @@
-//! Bayeux transports.
+//! Bayeux over HTTP and WebSocket.
+//!
+//! A [`Registry`] holds the clients of one [`Application`]. [`long_poll::handle`] answers HTTP requests,
+//! [`websocket::serve`] runs sockets; both hand what they read to the client's [`bayeux::Session`] and write what it says.
+//! The application sees none of that: a [`Party`] is told what its client does, and a [`Handle`] takes events for it.
+//!
+//! Who serves HTTP owes the registry one thing: [`Registry::closed`] at the end of every connection, whose fate decides
+//! whether the last reply arrived.
 
 pub mod agents;
 mod application;
@@ -7,9 +14,14 @@ mod client;
 pub mod customers;
 mod driver;
 mod form;
+mod handle;
 pub mod long_poll;
 mod metered;
+mod peer;
 mod sharded;
+mod signal;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod upgrade;
 mod viewer;
@@ -19,8 +31,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use application::{Application, Gone, Hello, Party, PublishDone, Refused};
-pub use client::Handle;
 pub use driver::{Counters, Registry};
+pub use handle::Handle;
 
 use crate::bayeux;
 

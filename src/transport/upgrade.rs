@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use crate::bayeux::ConnectionType;
 
 use super::browser::Browser;
-use super::long_poll::{authorization, plain};
+use super::long_poll::{authorization, plain, with};
 use super::{Connection, Registry};
 
 /// What is known of a socket's owner from its upgrade request.
@@ -47,47 +47,39 @@ pub fn upgrade(
     registry: &Registry,
     parts: &Parts,
 ) -> Result<Response<Full<Bytes>>, Box<Response<Full<Bytes>>>> {
-    check(registry, parts).map_err(Box::new)
+    match check(registry, parts) {
+        Ok(key) => Ok(switching(key)),
+        Err((status, text)) => {
+            let response = plain(status, text);
+            Err(Box::new(with(response, SEC_WEBSOCKET_VERSION, "13")))
+        }
+    }
 }
 
-fn check(
+/// The key, or what is wrong.
+fn check<'a>(
     registry: &Registry,
-    parts: &Parts,
-) -> Result<Response<Full<Bytes>>, Response<Full<Bytes>>> {
-    let bad = |text| plain(StatusCode::BAD_REQUEST, text);
-    if !registry
-        .config()
-        .transports
-        .contains(&ConnectionType::WebSocket)
-    {
+    parts: &'a Parts,
+) -> Result<&'a [u8], (StatusCode, &'static str)> {
+    let bad = |text| (StatusCode::BAD_REQUEST, text);
+    let transports = &registry.config().transports;
+    if !transports.contains(&ConnectionType::WebSocket) {
         return Err(bad("WebSockets are not among the configured transports"));
     }
     if registry.is_draining() {
-        return Err(plain(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the server is ending",
-        ));
+        return Err((StatusCode::SERVICE_UNAVAILABLE, "the server is ending"));
     }
     if !is_upgrade(parts) || !has_token(&parts.headers, &CONNECTION, "upgrade") {
         return Err(bad("not a WebSocket upgrade"));
     }
     let version = parts.headers.get(SEC_WEBSOCKET_VERSION);
     if version.is_none_or(|version| version != "13") {
-        let mut response = plain(StatusCode::UPGRADE_REQUIRED, "only version 13");
-        let supported = HeaderValue::from_static("13");
-        response
-            .headers_mut()
-            .insert(SEC_WEBSOCKET_VERSION, supported);
-        return Err(response);
+        return Err((StatusCode::UPGRADE_REQUIRED, "only version 13"));
     }
-    let key = parts
-        .headers
-        .get(SEC_WEBSOCKET_KEY)
-        .map(HeaderValue::as_bytes);
-    let key = key
+    let key = parts.headers.get(SEC_WEBSOCKET_KEY);
+    key.map(HeaderValue::as_bytes)
         .filter(|key| is_key(key))
-        .ok_or_else(|| bad("no Sec-WebSocket-Key"))?;
-    Ok(switching(key))
+        .ok_or(bad("no Sec-WebSocket-Key"))
 }
 
 fn switching(key: &[u8]) -> Response<Full<Bytes>> {

@@ -3,6 +3,9 @@
 //! One task per socket. It writes one frame at a time and asks the session for the next only when that one is flushed, so
 //! a peer that reads slowly costs one frame and the session's bounded queue. It goes on reading meanwhile, unless too many
 //! messages are unanswered.
+//!
+//! The library's buffers grow with the largest frame and never shrink. After a large one they are thrown away, where it is
+//! certain that nothing is in them.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -19,13 +22,11 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message as Frame, Utf8Bytes};
 
-use crate::bayeux::{self, Carrier, Malformed, Message, Request, unknown_client};
-
 use super::Registry;
-use super::client::{Client, Closing, Signal};
-use super::driver::Visit;
 use super::long_poll::array;
 use super::metered::Metered;
+use super::peer::{End, Peer};
+use super::signal::{Closing, Signal};
 
 pub use super::upgrade::{Visitor, is_upgrade, upgrade};
 
@@ -33,44 +34,33 @@ pub use super::upgrade::{Visitor, is_upgrade, upgrade};
 const READ_BUFFER: usize = 1024;
 /// Frames smaller than this share a write.
 const WRITE_BUFFER: usize = 4096;
+/// Buffers that held more than this are not kept.
+const BUFFER_KEPT: usize = 8 * 1024;
 /// A peer that takes nothing for so long is gone.
 const WRITE_STALL: Duration = Duration::from_secs(30);
 /// A socket that speaks for no client is closed after so long.
 const UNBOUND_IDLE: Duration = Duration::from_secs(60);
 /// How long the closing handshake may take.
 const CLOSING: Duration = Duration::from_secs(1);
-/// Replies that wait for a slow peer before reading stops.
-const OUTBOX_MAX: usize = 256;
 
 /// Serves one WebSocket until it ends. `early` is what was read of it already.
 pub async fn serve<S>(registry: Arc<Registry>, io: S, early: Bytes, visitor: Visitor)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let config = registry.config();
-    let settings = WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(WRITE_BUFFER)
-        .max_message_size(Some(config.max_message_size))
-        .max_frame_size(Some(config.max_message_size));
-    drop(config);
-    let io = Metered::new(io);
-    let stream =
-        WebSocketStream::from_partially_read(io, early.into(), Role::Server, Some(settings)).await;
-    let signal = registry.open_socket(visitor.connection.id);
-    let mut socket = Socket {
+    let message_max = registry.config().max_message_size;
+    let io = Metered::new(io, early.len());
+    let stream = open(io, early, message_max).await;
+    let socket = Socket {
         stream,
-        peer: Peer {
-            registry,
-            visitor,
-            signal,
-            client: None,
-            greeted: false,
-            outbox: Vec::new(),
-        },
+        peer: Peer::new(registry, visitor),
         writing: None,
+        message_max,
+        consumed: 0,
+        largest: 0,
+        closing: false,
     };
-    let end = socket.run().await;
+    let (mut socket, end) = socket.run().await;
     socket.peer.release();
     if let End::Close(code, reason) = end {
         socket.close(code, reason).await;
@@ -82,24 +72,19 @@ struct Socket<S> {
     stream: WebSocketStream<Metered<S>>,
     peer: Peer,
     writing: Option<Writing>,
+    message_max: usize,
+    /// Bytes of the frames that were read, headers included. Less than what was read where a frame is incomplete.
+    consumed: u64,
+    /// The largest message since the buffers were new.
+    largest: usize,
+    /// The peer has been told the last thing before the close.
+    closing: bool,
 }
 
 /// A frame that is being written.
 struct Writing {
     deadline: Instant,
     written: u64,
-}
-
-/// Who is at the other end: the part of a socket that knows Bayeux and no frames.
-struct Peer {
-    registry: Arc<Registry>,
-    visitor: Visitor,
-    signal: Arc<Signal>,
-    client: Option<Arc<Client>>,
-    /// The client was made by a handshake on this socket: no other may be used here.
-    greeted: bool,
-    /// Replies that no session gives.
-    outbox: Vec<Bytes>,
 }
 
 /// What happened on a socket.
@@ -111,27 +96,19 @@ enum Step {
     Broken(Option<Error>),
 }
 
-/// Why a socket ends.
-enum End {
-    /// The peer is gone.
-    Gone,
-    /// We close it.
-    Close(CloseCode, &'static str),
-}
-
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
-    async fn run(&mut self) -> End {
+    async fn run(mut self) -> (Self, End) {
         loop {
             if self.writing.is_none()
                 && let Err(end) = self.write().await
             {
-                return end;
+                return (self, end);
             }
-            let step = self.step().await;
-            let end = match step {
-                Step::Frame(frame) => self.peer.take(frame).err(),
+            let end = match self.step().await {
+                Step::Frame(frame) => self.read(frame).err(),
                 Step::Flushed => {
                     self.writing = None;
+                    self = self.shrink().await;
                     None
                 }
                 Step::Woken => None,
@@ -139,24 +116,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
                 Step::Broken(error) => Some(verdict(error.as_ref())),
             };
             if let Some(end) = end {
-                return end;
+                return (self, end);
             }
         }
     }
 
-    /// Hands the next frame to the library, or ends what is to be ended.
+    fn read(&mut self, frame: Frame) -> Result<(), End> {
+        self.consumed += wire_length(frame.len());
+        self.largest = self.largest.max(frame.len());
+        self.peer.take(frame)
+    }
+
+    /// Hands the next frame to the library, or ends what is to be ended: after one more frame, not after a backlog.
     async fn write(&mut self) -> Result<(), End> {
-        let Some(messages) = self.peer.next_frame() else {
-            return match self.peer.signal.closing() {
-                Some(Closing::Superseded) => Err(End::Close(CloseCode::Normal, "superseded")),
-                Some(Closing::GoingAway) => Err(End::Close(CloseCode::Away, "going away")),
-                None => Ok(()),
-            };
-        };
-        let text = String::from_utf8(array(&messages)).unwrap_or_default();
-        let frame = Frame::Text(text.into());
-        let fed = poll_fn(|cx| Pin::new(&mut self.stream).poll_ready(cx)).await;
-        fed.and_then(|()| Pin::new(&mut self.stream).start_send(frame))
+        let why = self.peer.signal().closing();
+        let last = std::mem::replace(&mut self.closing, why.is_some());
+        let messages = if last { None } else { self.peer.next_frame() };
+        match (messages, why) {
+            (Some(messages), _) => self.feed(array(&messages)).await,
+            (None, None) => Ok(()),
+            (None, Some(Closing::Superseded)) => Err(End::Close(CloseCode::Normal, "superseded")),
+            (None, Some(Closing::GoingAway)) => Err(End::Close(CloseCode::Away, "going away")),
+        }
+    }
+
+    async fn feed(&mut self, array: Vec<u8>) -> Result<(), End> {
+        self.largest = self.largest.max(array.len());
+        let frame = Frame::Text(String::from_utf8(array).unwrap_or_default().into());
+        let ready = poll_fn(|cx| Pin::new(&mut self.stream).poll_ready(cx)).await;
+        ready
+            .and_then(|()| Pin::new(&mut self.stream).start_send(frame))
             .map_err(|_| End::Gone)?;
         self.writing = Some(Writing {
             deadline: Instant::now() + WRITE_STALL,
@@ -165,16 +154,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
         Ok(())
     }
 
+    /// New buffers after a large message. Everything written is flushed; what was read is consumed to the last byte.
+    async fn shrink(mut self) -> Self {
+        let nothing_read = self.stream.get_ref().read() == self.consumed;
+        if self.largest > BUFFER_KEPT && nothing_read {
+            let io = self.stream.into_inner();
+            self.stream = open(io, Bytes::new(), self.message_max).await;
+            self.largest = 0;
+        }
+        self
+    }
+
     /// The next thing that happens. A timer exists only while something is being written, or nobody has said hello.
     async fn step(&mut self) -> Step {
         let deadline = match &self.writing {
             Some(writing) => Some(writing.deadline),
-            None if self.peer.client.is_none() => Some(Instant::now() + UNBOUND_IDLE),
+            None if self.peer.is_unbound() => Some(Instant::now() + UNBOUND_IDLE),
             None => None,
         };
         let reading = self.peer.may_read();
         let writing = self.writing.is_some();
-        let signal = Arc::clone(&self.peer.signal);
+        let signal = Arc::clone(self.peer.signal());
         let stream = Pin::new(&mut self.stream);
         match deadline {
             Some(deadline) => timeout_at(deadline, next(stream, &signal, reading, writing))
@@ -217,134 +217,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
     }
 }
 
-impl Peer {
-    /// What is to be written now: replies made here, then what the session has.
-    fn next_frame(&mut self) -> Option<Vec<Bytes>> {
-        let mut messages = std::mem::take(&mut self.outbox);
-        if messages.is_empty()
-            && let Some(client) = &self.client
-        {
-            match client.poll_frame(self.visitor.connection.id) {
-                Some(frame) => messages = frame,
-                None if client.is_over() => self.let_go(),
-                None => {}
-            }
-        }
-        (!messages.is_empty()).then_some(messages)
-    }
-
-    fn may_read(&self) -> bool {
-        let id = self.visitor.connection.id;
-        self.outbox.len() < OUTBOX_MAX
-            && self
-                .client
-                .as_ref()
-                .is_none_or(|client| client.may_read(id))
-    }
-
-    fn take(&mut self, frame: Frame) -> Result<(), End> {
-        match frame {
-            Frame::Text(text) => self.read(&text),
-            Frame::Binary(bytes) => match std::str::from_utf8(&bytes) {
-                Ok(text) => self.read(text),
-                Err(_) => Err(End::Close(CloseCode::Invalid, "malformed")),
-            },
-            Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_) => Ok(()),
-            Frame::Close(_) => Err(End::Close(CloseCode::Normal, "")),
-        }
-    }
-
-    fn read(&mut self, text: &str) -> Result<(), End> {
-        let max = self.registry.config().batch_max;
-        let messages = bayeux::parse(text, max).map_err(|why| match why {
-            Malformed::Json => End::Close(CloseCode::Invalid, "malformed"),
-            Malformed::NotMessages => End::Close(CloseCode::Protocol, "not Bayeux messages"),
-            Malformed::TooMany(_) => End::Close(CloseCode::Policy, "too many messages"),
-        })?;
-        if let Some(handshake) = messages.iter().find(|message| message.is_handshake()) {
-            self.greet(handshake);
-        } else if !messages.is_empty() {
-            self.submit(&messages);
-        }
-        Ok(())
-    }
-
-    fn greet(&mut self, handshake: &Message<'_>) {
-        let visit = Visit {
-            carrier: Carrier::Socket,
-            connection: self.visitor.connection,
-            authorization: self.visitor.authorization.as_deref(),
-            browser: self.visitor.browser,
-            socket: Some(&self.signal),
-        };
-        let (reply, client) = self.registry.handshake(handshake, &visit);
-        self.outbox.push(reply);
-        if let Some(client) = client {
-            self.let_go();
-            self.client = Some(client);
-            self.greeted = true;
-        }
-    }
-
-    fn submit(&mut self, messages: &[Message<'_>]) {
-        self.adopt(messages);
-        let Some(client) = &self.client else {
-            return self.outbox.extend(unknown_client(messages));
-        };
-        client.handle(bayeux::Input::Request(Request {
-            exchange: self.registry.next_exchange(),
-            connection: self.visitor.connection.id,
-            carrier: Carrier::Socket,
-            crowded: false,
-            messages,
-        }));
-    }
-
-    /// A socket on which nobody shook hands speaks for whom its messages name: some clients shake hands over HTTP.
-    fn adopt(&mut self, messages: &[Message<'_>]) {
-        if self.client.as_ref().is_some_and(|client| client.is_over()) {
-            self.let_go();
-        }
-        if self.greeted && self.client.is_some() {
-            return;
-        }
-        let mut named = messages
-            .iter()
-            .filter_map(|message| self.registry.client(message));
-        let Some(client) = named.next() else {
-            return;
-        };
-        let known = self
-            .client
-            .as_ref()
-            .is_some_and(|known| known.id() == client.id());
-        if !known {
-            self.let_go();
-            client.attach(self.visitor.connection.id, &self.signal);
-            self.client = Some(client);
-        }
-    }
-
-    fn let_go(&mut self) {
-        if let Some(client) = self.client.take() {
-            client.detach(self.visitor.connection.id);
-        }
-        self.greeted = false;
-    }
-
-    fn release(&mut self) {
-        self.let_go();
-        self.registry.close_socket(self.visitor.connection.id);
-    }
-}
-
-impl Drop for Peer {
-    /// The task may be dropped at the end of the process; then too the session learns of it.
-    fn drop(&mut self) {
-        self.release();
-    }
-}
-
 /// Flushes, reads and listens at once; what is not wanted is not polled.
 async fn next<S>(
     mut stream: Pin<&mut WebSocketStream<Metered<S>>>,
@@ -380,6 +252,31 @@ where
         Some(Err(error)) => Step::Broken(Some(error)),
         None => Step::Broken(None),
     })
+}
+
+/// A server's end of a WebSocket on `io`, of which `early` has been read.
+async fn open<S>(io: Metered<S>, early: Bytes, message_max: usize) -> WebSocketStream<Metered<S>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let settings = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(WRITE_BUFFER)
+        .max_message_size(Some(message_max))
+        .max_frame_size(Some(message_max));
+    WebSocketStream::from_partially_read(io, early.into(), Role::Server, Some(settings)).await
+}
+
+/// The bytes of a client's frame: its payload, and the shortest header that can stand before it. A message in several
+/// frames takes more, and is never mistaken for less.
+fn wire_length(payload: usize) -> u64 {
+    let length = match payload {
+        0..=125 => 0,
+        126..=65_535 => 2,
+        _ => 8,
+    };
+    let mask = 4;
+    (2 + length + mask + payload) as u64
 }
 
 /// How to end after an error of the library's; the reasons are constants, whatever went wrong.

@@ -79,13 +79,12 @@ impl Session {
     }
 
     /// The farewell, after the events that still wait, and the end of the held connect.
-    pub(super) fn say_farewell(&mut self, farewell: Bytes, now: Instant) {
+    pub(super) fn say_farewell(&mut self, farewell: Bytes) {
         let mut last = Vec::new();
         while let Some(event) = self.queue.take(true) {
             last.push(event.message);
         }
         last.push(farewell);
-        let _ = now;
         match self.delivery {
             Delivery::Http => self.dismiss_held(last),
             Delivery::Socket(connection) => {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::bayeux::channel::{self, Channel, Meta};
+use crate::bayeux::channel::{Channel, Meta};
 use crate::bayeux::error::Error;
 use crate::bayeux::flight::Route;
 use crate::bayeux::message::Subscription;
@@ -22,12 +22,12 @@ pub struct Exchange {
     pub connection: ConnectionId,
     pub carrier: Carrier,
     pub deadline: Instant,
-    slots: Vec<Slot>,
+    pub slots: Vec<Slot>,
 }
 
 /// The place of one reply.
 #[derive(Debug)]
-enum Slot {
+pub enum Slot {
     Ready(Bytes),
     Connect(ConnectReply),
     Publish {
@@ -69,40 +69,12 @@ impl Session {
         self.finish_exchanges();
     }
 
-    pub(super) fn published(&mut self, publish: u64, result: Result<(), String>, now: Instant) {
+    pub(super) fn published(&mut self, publish: u64, result: Result<(), String>) {
         let error = result.as_ref().err().map(String::as_str);
         self.answer_publish(|number, _| number == publish, error);
         if let Some(recent) = &mut self.recent {
             recent.answer(publish, &result);
         }
-        let _ = now;
-        self.finish_exchanges();
-    }
-
-    pub(super) fn subscribed(&mut self, question: u64, result: Result<(), String>, now: Instant) {
-        let asked = self
-            .exchanges
-            .iter_mut()
-            .flat_map(|exchange| &mut exchange.slots)
-            .find(|slot| matches!(slot, Slot::Subscribe { question: q, .. } if *q == question));
-        if let Some(slot) = asked
-            && let Slot::Subscribe {
-                id,
-                subscription,
-                channels,
-                ..
-            } = slot
-        {
-            let error = result.as_ref().err().map(String::as_str);
-            let reply =
-                subscription_reply("/meta/subscribe", id.as_deref(), Some(subscription), error);
-            let granted = std::mem::take(channels);
-            *slot = Slot::Ready(reply);
-            if result.is_ok() {
-                self.grant(granted);
-            }
-        }
-        let _ = now;
         self.finish_exchanges();
     }
 
@@ -164,7 +136,7 @@ impl Session {
             Known::New => {
                 self.next += 1;
                 // Without an id nothing can be a repetition; it is counted all the same.
-                recent.begin(mark.unwrap_or_else(|| !self.next), self.next);
+                recent.begin(mark.unwrap_or(!self.next), self.next);
                 self.outputs.push_back(Output::Publish {
                     publish: self.next,
                     channel: channel.into(),
@@ -178,98 +150,6 @@ impl Session {
             id: message.id.clone(),
             channel: channel.into(),
         }
-    }
-
-    fn subscribe(&mut self, message: &Message<'_>) -> Slot {
-        let (subscription, channels) = match self.subscribable(message) {
-            Ok(asked) => asked,
-            Err((subscription, error)) => {
-                let error = Some(error.to_string());
-                return Slot::Ready(subscription_reply(
-                    "/meta/subscribe",
-                    message.id.as_deref(),
-                    subscription.as_ref(),
-                    error.as_deref(),
-                ));
-            }
-        };
-        if channels.is_empty() {
-            let id = message.id.as_deref();
-            let reply = subscription_reply("/meta/subscribe", id, Some(&subscription), None);
-            return Slot::Ready(reply);
-        }
-        let question = self.number();
-        self.outputs.push_back(Output::Subscribe {
-            question,
-            channels: channels.clone(),
-        });
-        Slot::Subscribe {
-            question,
-            id: message.id.clone(),
-            subscription,
-            channels,
-        }
-    }
-
-    /// What is asked for, and what of it is new; all or nothing.
-    #[expect(
-        clippy::type_complexity,
-        reason = "an error with what is echoed beside it, used once"
-    )]
-    fn subscribable(
-        &self,
-        message: &Message<'_>,
-    ) -> Result<(Subscription, Vec<Box<str>>), (Option<Subscription>, Error)> {
-        let subscription = message.subscription().map_err(|error| (None, error))?;
-        match self.new_channels(&subscription) {
-            Ok(channels) => Ok((subscription, channels)),
-            Err(error) => Err((Some(subscription), error)),
-        }
-    }
-
-    fn new_channels(&self, subscription: &Subscription) -> Result<Vec<Box<str>>, Error> {
-        let mut channels: Vec<Box<str>> = Vec::new();
-        for name in subscription.names() {
-            let name = channel::pattern(name).map_err(|_| Error::SubscriptionInvalid)?;
-            if channel::is_meta(name) {
-                return Err(Error::SubscribeDenied(name.to_owned()));
-            }
-            if !self.subscriptions().any(|known| known == name)
-                && !channels.iter().any(|known| **known == *name)
-            {
-                channels.push(name.into());
-            }
-        }
-        let max = self.config.subscriptions_max;
-        if self.subscriptions.len() + channels.len() > max {
-            return Err(Error::SubscriptionLimit(max));
-        }
-        Ok(channels)
-    }
-
-    fn grant(&mut self, channels: Vec<Box<str>>) {
-        for channel in channels {
-            if !self.over && !self.subscriptions.contains(&channel) {
-                self.subscriptions.reserve_exact(1);
-                self.subscriptions.push(channel);
-            }
-        }
-    }
-
-    fn unsubscribe(&mut self, message: &Message<'_>) -> Bytes {
-        let id = message.id.as_deref();
-        let subscription = match message.subscription() {
-            Ok(subscription) => subscription,
-            Err(error) => return refusal(message, &error),
-        };
-        for name in subscription.names() {
-            let name = channel::pattern(name).unwrap_or_default();
-            if let Some(place) = self.subscriptions.iter().position(|known| **known == *name) {
-                let channel = self.subscriptions.swap_remove(place);
-                self.outputs.push_back(Output::Unsubscribed { channel });
-            }
-        }
-        subscription_reply("/meta/unsubscribe", id, Some(&subscription), None)
     }
 
     fn disconnect(&mut self, message: &Message<'_>) -> Bytes {
@@ -300,7 +180,7 @@ impl Session {
         }
     }
 
-    fn finish_exchanges(&mut self) {
+    pub(super) fn finish_exchanges(&mut self) {
         while let Some(place) = self.exchanges.iter().position(Exchange::is_done) {
             let exchange = self.exchanges.remove(place);
             self.finish(exchange);
@@ -364,23 +244,6 @@ fn publish_reply(id: Option<&str>, channel: &str, error: Option<&str>) -> Bytes 
     Reply {
         id,
         channel: Some(channel),
-        successful: error.is_none(),
-        error,
-        ..Reply::default()
-    }
-    .encode()
-}
-
-fn subscription_reply(
-    channel: &str,
-    id: Option<&str>,
-    subscription: Option<&Subscription>,
-    error: Option<&str>,
-) -> Bytes {
-    Reply {
-        id,
-        channel: Some(channel),
-        subscription,
         successful: error.is_none(),
         error,
         ..Reply::default()

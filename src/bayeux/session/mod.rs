@@ -3,13 +3,12 @@
 mod connect;
 mod delivery;
 mod exchange;
+mod io;
+mod subscribe;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
-
-use bytes::Bytes;
-use serde_json::value::RawValue;
 
 use crate::clock::{Instant, Now};
 use crate::id::ClientId;
@@ -17,7 +16,9 @@ use crate::id::ClientId;
 use super::flight::Flight;
 use super::queue::Queue;
 use super::recent::Recent;
-use super::{Config, ConnectionId, Event, ExchangeId, Greeting, Message, Offer, reply};
+use super::{Config, ConnectionId, Event, Greeting, Offer, reply};
+
+pub use io::{Carrier, Ending, Input, Output, Request};
 
 use connect::Held;
 use delivery::Line;
@@ -70,162 +71,6 @@ enum Delivery {
     Socket(ConnectionId),
 }
 
-/// What carries a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Carrier {
-    /// One HTTP request, answered by one response.
-    Http,
-    /// One frame of a WebSocket, answered by any later frame.
-    Socket,
-}
-
-/// The messages of one request. Those of other clients are answered as unknown.
-#[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
-    /// Its number.
-    pub exchange: ExchangeId,
-    /// Where it came from.
-    pub connection: ConnectionId,
-    /// What carries it.
-    pub carrier: Carrier,
-    /// A connect in it would be one too many of its browser.
-    pub crowded: bool,
-    /// The messages; no handshake is among them.
-    pub messages: &'a [Message<'a>],
-}
-
-/// What happened.
-#[derive(Debug)]
-pub enum Input<'a> {
-    /// The client sent something.
-    Request(Request<'a>),
-    /// The application answers [`Output::Subscribe`].
-    Subscribed {
-        /// The number of the question.
-        question: u64,
-        /// Granted, or the Bayeux error.
-        result: Result<(), String>,
-    },
-    /// The application answers [`Output::Publish`].
-    Published {
-        /// The number of the publish.
-        publish: u64,
-        /// Done, or the Bayeux error.
-        result: Result<(), String>,
-    },
-    /// The application knows that it has to rewind.
-    Rewound {
-        /// The stream.
-        stream: u64,
-    },
-    /// The client went away before this exchange was answered, or before the answer could be handed over.
-    Abandoned {
-        /// The exchange.
-        exchange: ExchangeId,
-    },
-    /// Something else was sent on this HTTP connection: the reply before has been read.
-    Heard {
-        /// The connection.
-        connection: ConnectionId,
-    },
-    /// A connection ended.
-    Closed {
-        /// The connection.
-        connection: ConnectionId,
-        /// The peer closed it in good order.
-        clean: bool,
-    },
-    /// The time of [`Session::poll_timeout`] has come.
-    Timeout,
-    /// The server ends the client.
-    Disconnect,
-    /// The server is ending; clients are to come back after the pause.
-    Drain {
-        /// The pause.
-        pause: Duration,
-    },
-    /// Other options.
-    Configured(Arc<Config>),
-}
-
-/// What is to be done, in this order.
-#[derive(Debug)]
-pub enum Output {
-    /// Answer an HTTP request with an array of these.
-    Respond {
-        /// The exchange.
-        exchange: ExchangeId,
-        /// Its connection.
-        connection: ConnectionId,
-        /// Complete messages.
-        messages: Vec<Bytes>,
-        /// Events are among them, so the end of the connection matters.
-        events: bool,
-    },
-    /// Answer an HTTP request with an error status: a newer connect has taken its place.
-    Overtaken {
-        /// The exchange.
-        exchange: ExchangeId,
-    },
-    /// Close a WebSocket: the client goes on elsewhere.
-    Close {
-        /// The socket.
-        connection: ConnectionId,
-    },
-    /// Ask whether the client may subscribe to all of these. If so it is subscribed from here on.
-    Subscribe {
-        /// For [`Input::Subscribed`].
-        question: u64,
-        /// Names, not empty.
-        channels: Vec<Box<str>>,
-    },
-    /// The client is not subscribed any more.
-    Unsubscribed {
-        /// The name.
-        channel: Box<str>,
-    },
-    /// The client publishes.
-    Publish {
-        /// For [`Input::Published`].
-        publish: u64,
-        /// The channel.
-        channel: Box<str>,
-        /// What.
-        data: Box<RawValue>,
-    },
-    /// Everything of the stream up to the position has arrived.
-    Confirmed {
-        /// The stream.
-        stream: u64,
-        /// The position.
-        position: u64,
-    },
-    /// Everything of the stream after the position is to be delivered again; [`Input::Rewound`] follows.
-    Rewind {
-        /// The stream.
-        stream: u64,
-        /// The position.
-        position: u64,
-    },
-    /// There is room after an [`Offer::Full`].
-    Drained,
-    /// The session is over.
-    Gone(Ending),
-}
-
-/// How a session ended.
-#[derive(Debug)]
-pub enum Ending {
-    /// The client said so, with this `ext`.
-    Disconnected(Option<Box<RawValue>>),
-    /// Nothing was heard of it.
-    Expired,
-    /// It did nothing of its own.
-    Inactive,
-    /// The server ended it.
-    Kicked,
-}
-
 impl Session {
     /// A session that begins with this handshake.
     pub fn new(
@@ -268,14 +113,14 @@ impl Session {
         let at = now.instant;
         match input {
             Input::Request(request) => self.request(request, now),
-            Input::Subscribed { question, result } => self.subscribed(question, result, at),
-            Input::Published { publish, result } => self.published(publish, result, at),
+            Input::Subscribed { question, result } => self.subscribed(question, result),
+            Input::Published { publish, result } => self.published(publish, result),
             Input::Rewound { stream } => self.rewound(stream),
             Input::Abandoned { exchange } => self.abandoned(exchange, at),
             Input::Heard { connection } => self.heard(connection),
             Input::Closed { connection, clean } => self.closed(connection, clean, at),
             Input::Timeout => self.timeout(at),
-            Input::Disconnect => self.kick(Ending::Kicked, at),
+            Input::Disconnect => self.kick(Ending::Kicked),
             Input::Drain { pause } => self.drain(pause, at),
             Input::Configured(config) => self.configure(config),
         }
@@ -368,7 +213,7 @@ impl Session {
             return;
         }
         if self.inactive_at().is_some_and(|at| at <= now) {
-            return self.kick(Ending::Inactive, now);
+            return self.kick(Ending::Inactive);
         }
         if self.held.as_ref().is_some_and(|held| held.until <= now) {
             self.answer_held(now);
@@ -381,9 +226,9 @@ impl Session {
         Some(self.active + self.config.activity_timeout?)
     }
 
-    fn kick(&mut self, how: Ending, now: Instant) {
+    fn kick(&mut self, how: Ending) {
         if !self.over {
-            self.say_farewell(reply::farewell(), now);
+            self.say_farewell(reply::farewell());
             self.end(how);
         }
     }

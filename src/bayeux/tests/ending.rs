@@ -1,0 +1,94 @@
+//! Rows 106–109 and 140: ends, and what an idle session costs.
+
+use super::super::broker::Told;
+use super::*;
+use crate::bayeux::{Input, Session};
+
+#[test]
+fn row_106_after_a_disconnect_the_client_is_unknown() {
+    let mut broker = Broker::new();
+    let client = Client::new(&mut broker, 1);
+    let bye = client.message("/meta/disconnect", json!({"id": "9"}));
+    let reply = json!({"id": "9", "channel": "/meta/disconnect", "successful": true});
+    assert_eq!(broker.ask(1, &bye), [reply]);
+    assert_eq!(broker.told, [Told::Gone("disconnected")]);
+    assert_eq!(broker.ask(1, &bye)[0]["error"], "402::session_unknown");
+}
+
+#[test]
+fn row_107_and_108_a_held_connect_is_released() {
+    let mut broker = Broker::new();
+    let client = Client::new(&mut broker, 1);
+    let held = broker.post(client.poll, &client.connect());
+    broker.ask(1, &client.message("/meta/disconnect", json!({})));
+    let reply = broker.answer(held).expect("an answer");
+    assert_eq!(reply[0]["advice"], json!({"reconnect": "none"}));
+    assert_eq!(broker.told.len(), 1);
+}
+
+#[test]
+fn messages_after_a_disconnect_in_the_same_request_are_unknown() {
+    let mut broker = Broker::new();
+    let client = Client::new(&mut broker, 1);
+    let bye = client.message("/meta/disconnect", json!({}));
+    let replies = broker.ask(1, &json!([bye, client.publish("1", "/a", 1)]));
+    assert_eq!(replies[1]["error"], "402::session_unknown");
+}
+
+#[test]
+fn row_109_the_server_may_end_it() {
+    let mut broker = Broker::new();
+    let client = Client::new(&mut broker, 1);
+    let held = broker.post(client.poll, &client.connect());
+    broker.handle(client.id, Input::Disconnect);
+    let reply = broker.answer(held).expect("an answer");
+    assert_eq!(
+        reply[0],
+        json!({"channel": "/meta/disconnect", "successful": true})
+    );
+    assert_eq!(reply[1]["advice"], json!({"reconnect": "none"}));
+    assert_eq!(broker.told, [Told::Gone("kicked")]);
+}
+
+#[test]
+fn row_109_on_a_socket_after_what_still_waits() {
+    let mut broker = Broker::new();
+    let client = Client::on_socket(&mut broker, 1, json!({}));
+    broker.frame(1, &client.connect());
+    let _ = broker.send(client.id, 7, 1);
+    broker.handle(client.id, Input::Disconnect);
+    let read = broker.read(1);
+    assert_eq!(read[0]["data"], 1);
+    assert_eq!(read[1]["channel"], "/meta/disconnect");
+    assert_eq!(read[2]["advice"], json!({"reconnect": "none"}));
+}
+
+#[test]
+fn row_122_many_that_vanish_leave_nothing() {
+    let mut broker = Broker::new();
+    for number in 0..500 {
+        Client::greet(&mut broker, number, json!({}));
+    }
+    broker.wait(seconds(60));
+    assert!(broker.sessions.is_empty());
+    assert_eq!(broker.told.len(), 500);
+}
+
+#[test]
+fn row_140_a_client_that_only_connects_can_be_ended() {
+    let mut broker = Broker::with(|config| config.activity_timeout = Some(seconds(10)));
+    let client = Client::new(&mut broker, 1);
+    broker.wait(seconds(9));
+    broker.ask(1, &client.publish("1", "/service/x", 1));
+    broker.told.clear();
+    broker.post(client.poll, &client.connect());
+    broker.wait(seconds(9));
+    assert_eq!(broker.told, []);
+    broker.wait(seconds(1));
+    assert_eq!(broker.told, [Told::Gone("inactive")]);
+}
+
+#[test]
+fn a_session_is_small() {
+    assert!(size_of::<Session>() < 512, "{}", size_of::<Session>());
+}

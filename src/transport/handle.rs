@@ -1,0 +1,41 @@
+//! The application's way to a client.
+
+use std::sync::Weak;
+
+use crate::bayeux::{Event, Input, Offer};
+use crate::id::ClientId;
+
+use super::client::Client;
+
+/// The way to one client, cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    id: ClientId,
+    client: Weak<Client>,
+}
+
+impl Handle {
+    pub(super) fn new(id: ClientId, client: Weak<Client>) -> Self {
+        Self { id, client }
+    }
+
+    /// The client's identifier.
+    pub fn id(&self) -> ClientId {
+        self.id
+    }
+
+    /// Offers an event; whoever writes for the client is woken.
+    pub fn deliver(&self, event: Event) -> Offer {
+        match self.client.upgrade() {
+            Some(client) => client.deliver(event),
+            None => Offer::Gone,
+        }
+    }
+
+    /// Ends the client: it is told `/meta/disconnect`, and its party that it is gone.
+    pub fn disconnect(&self) {
+        if let Some(client) = self.client.upgrade() {
+            client.handle(Input::Disconnect);
+        }
+    }
+}
