@@ -1,12 +1,14 @@
 use super::*;
 use crate::chat::{
     Change, Event, EventKind, Idle, IdleNotices, KvList, LeaveReason, Participant, Presence,
-    Protocol, QuitReason, Session, SessionParts, Stage, Style, Timer, UserData, UserType, Visibility,
+    Protocol, QuitReason, Session, SessionParts, Stage, Style, Timer, UserData, UserType,
+    Visibility,
 };
 use crate::clock::Wall;
 use crate::id::ParticipantId;
 use crate::push::{
-    Change as PushChange, Content, Delivery, Outcome, Removal, Round, Subscriber, SubscriberParts, Subscription,
+    Change as PushChange, Content, Delivery, Outcome, Removal, Round, Subscriber, SubscriberParts,
+    Subscription,
 };
 
 /// What format 1 wrote. It is never changed: what was written once is read for ever.
@@ -34,8 +36,14 @@ fn format_1_is_still_understood() {
 #[test]
 fn format_1_is_still_written() {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    assert_eq!(text(&encode_record(&every_change())[1..]), text(RECORD_V1.trim_ascii()));
-    assert_eq!(text(&encode_snapshot(&snapshot())[1..]), text(SNAPSHOT_V1.trim_ascii()));
+    assert_eq!(
+        text(&encode_record(&every_change())[1..]),
+        text(RECORD_V1.trim_ascii())
+    );
+    assert_eq!(
+        text(&encode_snapshot(&snapshot())[1..]),
+        text(SNAPSHOT_V1.trim_ascii())
+    );
 }
 
 #[test]

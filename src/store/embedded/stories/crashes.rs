@@ -116,7 +116,9 @@ impl Life {
             if known.forgotten {
                 return;
             }
-            let text = format!("{}{}", self.count, "x".repeat(self.dice.below(700) as usize));
+            let most = if self.dice.below(20) == 0 { 6000 } else { 700 };
+            let filling = "x".repeat(usize::try_from(self.dice.below(most)).unwrap());
+            let text = format!("{}{filling}", self.count);
             let ticket = if known.said.is_empty() {
                 known.said.push(String::new());
                 self.world.queue_begin(session)
@@ -175,15 +177,25 @@ impl Life {
             let seed = self.seed;
             let events = self.world.events(*session);
             let texts: Vec<_> = events.iter().map(text).collect();
-            assert!(texts.len() >= known.completed, "seed {seed}: {session} lost");
-            assert!(known.said.starts_with(&texts), "seed {seed}: {session} differs");
+            assert!(
+                texts.len() >= known.completed,
+                "seed {seed}: {session} lost"
+            );
+            assert!(
+                known.said.starts_with(&texts),
+                "seed {seed}: {session} differs"
+            );
             let stored = self.world.engine().peek(*session).unwrap();
             let folded = stored.as_ref().map_or(0, |stored| {
                 let snapshot = stored.snapshot.as_ref();
-                snapshot.map_or(0, |snapshot| snapshot.remembered[0].key) as usize
-                    + stored.records.len()
+                snapshot.map_or(0, |snapshot| snapshot.remembered[0].key)
+                    + stored.records.len() as u128
             });
-            assert_eq!(folded, texts.len(), "seed {seed}: {session} folds wrongly");
+            assert_eq!(
+                folded,
+                texts.len() as u128,
+                "seed {seed}: {session} folds wrongly"
+            );
             let epoch = stored.map_or(Epoch(0), |stored| stored.epoch);
             self.world.epochs.insert(*session, epoch);
             self.world.next_is(*session, texts.len() as u64 + 1);
@@ -195,14 +207,23 @@ impl Life {
         }
         self.check_lists(&expected_awake);
         let damaged = &self.world.engine().stats.damaged;
-        assert_eq!(damaged.load(Relaxed), 0, "seed {}: a torn write is no damage", self.seed);
+        assert_eq!(
+            damaged.load(Relaxed),
+            0,
+            "seed {}: a torn write is no damage",
+            self.seed
+        );
         self.world.completed();
     }
 
     /// Whoever exists is open, and either awake or asleep with its deadline.
     fn check_lists(&self, expected: &BTreeSet<SessionId>) {
         let engine = self.world.engine();
-        let open: BTreeSet<_> = engine.open_sessions(None, 99).unwrap().into_iter().collect();
+        let open: BTreeSet<_> = engine
+            .open_sessions(None, 99)
+            .unwrap()
+            .into_iter()
+            .collect();
         let due = engine.due(Instant(u64::MAX), 99).unwrap();
         let awake = engine.awake_at_start.iter().copied();
         let kept: BTreeSet<_> = due.into_iter().chain(awake).collect();

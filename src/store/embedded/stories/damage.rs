@@ -18,7 +18,13 @@ fn a_flipped_payload_is_noticed_when_it_is_read() {
     world.disk.flip(LOG, place.offset as usize + 100);
     let error = world.engine().read(alice(), 1, 999).unwrap_err();
     let at = place.to_string();
-    assert_eq!(error, Error::Damaged { session: alice(), place: at });
+    assert_eq!(
+        error,
+        Error::Damaged {
+            session: alice(),
+            place: at
+        }
+    );
     assert!(world.engine().load(alice()).is_err());
     assert_eq!(texts(&world.events(bob())), ["", "I am bob"]);
     world.say(bob(), "and go on");
@@ -44,7 +50,9 @@ fn a_flipped_header_takes_its_session_and_no_other() {
     world.say(bob(), "too");
     world.disk.flip(LOG, place.offset as usize + 20);
     world.kill();
-    assert!(matches!(world.engine().read(alice(), 1, 999), Err(Error::Damaged { session, .. }) if session == alice()));
+    assert!(
+        matches!(world.engine().read(alice(), 1, 999), Err(Error::Damaged { session, .. }) if session == alice())
+    );
     assert_eq!(texts(&world.events(bob())), ["", "I am bob", "too"]);
 }
 
@@ -96,7 +104,10 @@ fn a_session_that_moved_is_found_by_its_next_record() {
     world.kill();
     let entry = world.engine().entry(alice()).unwrap().unwrap();
     assert_eq!(entry.row, copied, "tail and space are those of the copy");
-    assert_eq!(texts(&world.events(alice())), ["", "I am alice", "here now"]);
+    assert_eq!(
+        texts(&world.events(alice())),
+        ["", "I am alice", "here now"]
+    );
 }
 
 fn conversation() -> World {

@@ -41,9 +41,16 @@ fn after_a_failed_sync_nothing_is_accepted_until_restart() {
     world.say(alice(), "lost");
     world.lane().reset();
     world.say(alice(), "refused");
-    assert_eq!(world.completed()[1..], [Err(Error::ReadOnly), Err(Error::ReadOnly)]);
+    assert_eq!(
+        world.completed()[1..],
+        [Err(Error::ReadOnly), Err(Error::ReadOnly)]
+    );
     assert_eq!(world.engine().condition(), Condition::ReadOnly);
-    assert_eq!(world.events(alice()).len(), 1, "what was stored can be read");
+    assert_eq!(
+        world.events(alice()).len(),
+        1,
+        "what was stored can be read"
+    );
     world.engine().make_space();
     assert_eq!(world.engine().condition(), Condition::ReadOnly);
 }
@@ -66,7 +73,15 @@ fn an_index_without_room_keeps_everything_in_memory() {
     world.kill();
     assert!(world.engine().awake_at_start.is_empty());
     for number in 1..=200 {
-        assert!(world.engine().peek(numbered(number)).unwrap().unwrap().snapshot.is_some());
+        assert!(
+            world
+                .engine()
+                .peek(numbered(number))
+                .unwrap()
+                .unwrap()
+                .snapshot
+                .is_some()
+        );
     }
 }
 
