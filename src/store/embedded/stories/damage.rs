@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::world::{World, alice, bob, texts};
 use crate::store::Error;
 use crate::store::embedded::chain;
-use crate::store::embedded::frame::Place;
+use crate::store::embedded::frame::{Flags, Place};
 use crate::store::embedded::queue::{Job, Signal};
 
 const LOG: &str = "log/0000000001.seg";
@@ -94,6 +94,12 @@ fn a_missing_segment_is_said_so() {
 #[test]
 fn a_session_that_moved_is_found_by_its_next_record() {
     let mut world = conversation();
+    for _ in 0..10 {
+        world.say(
+            bob(),
+            &"so that the copy lies in another segment ".repeat(50),
+        );
+    }
     assert!(world.engine().checkpoint());
     copy(&world);
     // The index knows the log, but not yet that the session has moved.
@@ -122,7 +128,7 @@ fn conversation() -> World {
 /// Copies alice's records to the head of the log.
 fn copy(world: &World) {
     let engine = world.engine();
-    let tail: Place = engine.brief(alice(), Default::default()).unwrap().tail;
+    let tail: Place = engine.brief(alice(), Flags::default()).unwrap().tail;
     let mut frames: Vec<_> = chain::backwards(&engine.segments, alice(), tail)
         .map(|frame| frame.map(|(header, _, payload)| (header, payload)).unwrap())
         .collect();
