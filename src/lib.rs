@@ -4,7 +4,7 @@
 //!
 //! | layer | modules |
 //! |---|---|
-//! | ground | [`id`], [`clock`], [`backoff`], [`health`] |
+//! | ground | [`clock`], [`health`]; on them [`id`], which hold times |
 //! | protocols (pure) | [`bayeux`] |
 //! | domain (pure) | [`chat`] |
 //! | consequences (pure) | [`push`] |
@@ -23,7 +23,11 @@
 //! * Nothing is told before it is stored: not to a viewer, not to a webhook, not to the sender.
 //! * A session has one owner at a time, and the owner handles its commands one after another.
 
-pub mod backoff;
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, reason = "a test that cannot go on fails")
+)]
+
 pub mod clock;
 pub mod health;
 pub mod id;

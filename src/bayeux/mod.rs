@@ -1,1 +1,51 @@
-//! The Bayeux protocol, pure.
+//! The Bayeux protocol, pure: it reads and writes messages, is told the time, and has never heard of a chat or a socket.
+//!
+//! * [`parse`] makes [`Message`]s of a request body.
+//! * [`Greeting`] judges a handshake; [`Session`] is one client from its handshake to its end.
+//!
+//! A session is driven: [`Session::handle`] takes what happened, [`Session::poll_output`] gives what is to be done,
+//! [`Session::poll_frame`] what may be written to a WebSocket now, [`Session::poll_timeout`] when to come again.
+//!
+//! # What is kept until it is known to have arrived
+//!
+//! CometD forgets an event when it hands it to the network. Here an event is *in flight* until something the client did
+//! proves that it came: an `ext.ack`, the next `/meta/connect`, or the next request on the same HTTP connection. For an
+//! event with a [`Source`] only its position is kept; on a loss the application is told to rewind the stream, and
+//! delivers again. So an event may come twice after a broken connection, and never not at all.
+
+mod advice;
+#[cfg(test)]
+mod broker;
+pub mod channel;
+mod config;
+mod error;
+mod event;
+mod ext;
+mod flight;
+mod handshake;
+mod message;
+mod queue;
+mod recent;
+mod reply;
+mod session;
+#[cfg(test)]
+mod tests;
+
+pub use config::{Config, ConnectionType};
+pub use error::Error;
+pub use event::{Event, Offer, Source};
+pub use handshake::Greeting;
+pub use message::{Malformed, Message, parse};
+pub use reply::unknown_client;
+pub use session::{Carrier, Ending, Input, Output, Request, Session};
+
+/// A connection (an HTTP connection or a WebSocket), numbered by whoever accepts it and never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u64);
+
+/// One request that awaits its answer, numbered by the driver and never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExchangeId(pub u64);
+
+/// The bytes of events that go into one WebSocket frame, and so stand before a reply at most.
+pub const FRAME_BYTES: usize = 64 * 1024;

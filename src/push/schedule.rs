@@ -117,17 +117,21 @@ impl RetrySchedule {
 
     /// When to try again; `None`: no more, the delivery is a dead letter.
     ///
-    /// Moments are counted from when the delivery became owed. One that has passed already, because the delivery waited
-    /// behind another or the attempt took long, is made up for by its wait from now. An attempt that began past the end of
-    /// the schedule was the last. `jitter` (−0.2 to 0.2) is the part of the last wait that is added.
+    /// The moments of the schedule are counted from when the delivery became owed, so an attempt between two of them,
+    /// made because the destination had recovered, uses up none. A moment that has passed already, because the delivery
+    /// waited behind another or the attempt took long, is made up for by its wait from now. An attempt that began past the
+    /// end of the schedule was the last. `jitter` (−0.2 to 0.2) is the part of the wait that is added.
     pub fn next(&self, failed: Failed, jitter: f64, now: Instant) -> Option<Instant> {
-        let made = usize::try_from(failed.failed).ok()?.checked_sub(1)?;
-        let wait = self.delays.get(made)?.as_secs_f64();
-        if failed.began > failed.owed_at + longest(self.until(self.delays.len())) {
+        let last = self.delays.last()?;
+        let end = self.until(self.delays.len()) + last.mul_f64(JITTER_MAX);
+        if failed.began > failed.owed_at + end {
             return None;
         }
-        let jittered = Duration::try_from_secs_f64(wait * (1.0 + jitter)).unwrap_or_default();
-        let planned = failed.owed_at + self.until(made) + jittered;
+        let made = usize::try_from(failed.failed).ok()?.checked_sub(1)?;
+        let place = made.min(self.passed(failed.began.since(failed.owed_at)));
+        let wait = self.delays.get(place)?;
+        let jittered = wait.mul_f64(1.0 + jitter.clamp(-JITTER_MAX, JITTER_MAX));
+        let planned = failed.owed_at + self.until(place) + jittered;
         let next = if planned > now {
             planned
         } else {
@@ -136,15 +140,20 @@ impl RetrySchedule {
         Some(failed.retry_after.map_or(next, |asked| next.max(asked)))
     }
 
+    /// How many moments have passed, or could have with the most jitter, after this time.
+    fn passed(&self, time: Duration) -> usize {
+        let earliest =
+            |place: usize, wait: &Duration| self.until(place) + wait.mul_f64(1.0 - JITTER_MAX);
+        let moments = self.delays.iter().enumerate();
+        moments
+            .take_while(|(place, wait)| earliest(*place, wait) <= time)
+            .count()
+    }
+
     /// The first `waits` waits together.
     fn until(&self, waits: usize) -> Duration {
         self.delays.iter().take(waits).sum()
     }
-}
-
-/// The jitter may have put the last attempt a fifth of its wait later; never more than a fifth of the whole.
-fn longest(planned: Duration) -> Duration {
-    planned + planned / 5
 }
 
 fn check_waits(delays: &[Duration], min: u64, max: u64) -> Result<(), BadSchedule> {
@@ -160,6 +169,9 @@ fn check_waits(delays: &[Duration], min: u64, max: u64) -> Result<(), BadSchedul
 }
 
 const WAITS_MAX: usize = 100;
+
+/// The most jitter, as a part of the wait.
+const JITTER_MAX: f64 = 0.2;
 
 #[cfg(test)]
 mod tests {
@@ -222,6 +234,24 @@ mod tests {
             schedule.next(failed(1, 0), 0.0, at(10_000)),
             Some(at(11_000))
         );
+    }
+
+    #[test]
+    fn an_attempt_because_of_a_recovery_uses_up_nothing() {
+        let schedule = RetrySchedule::new(seconds(&[2, 10, 60])).unwrap();
+        let next = |number, began| schedule.next(failed(number, began), 0.0, at(began + 10));
+        assert_eq!(next(3, 20_000), Some(at(72_000)));
+        assert_eq!(next(9, 30_000), Some(at(72_000)));
+        assert_eq!(next(10, 72_000), None);
+    }
+
+    #[test]
+    fn one_that_waited_behind_another_has_its_retries_until_the_end() {
+        let schedule = RetrySchedule::new(seconds(&[2, 10, 60])).unwrap();
+        let next = |number, began| schedule.next(failed(number, began), 0.0, at(began));
+        assert_eq!(next(1, 20_000), Some(at(22_000)));
+        assert_eq!(next(2, 22_000), Some(at(32_000)));
+        assert_eq!(next(3, 32_000), Some(at(72_000)));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! with the record of their command and folded in by [`apply`](Subscriber::apply). Apply what one call answered before
 //! making the next, also within one command: deliveries are numbered by what was applied.
 
+mod fold;
 #[cfg(test)]
 mod stories;
 
@@ -234,26 +235,14 @@ impl Subscriber {
         self.owed.front()
     }
 
+    /// What the next delivery is numbered.
+    pub fn next_number(&self) -> u64 {
+        self.next_number
+    }
+
     /// There are events that nobody was told of, because a viewer was live when they came.
     pub fn awaits_viewer(&self) -> bool {
         !self.unretrieved.is_empty() && (!self.subscription.resend || self.round == Round::Idle)
-    }
-
-    /// Folds one change in.
-    pub fn apply(&mut self, change: &Change) {
-        match change {
-            Change::Subscribed(subscription) => self.subscription = subscription.clone(),
-            Change::Unretrieved { index } => self.remember(*index),
-            Change::Removed(removal) => self.remove(*removal),
-            Change::Owed(delivery) => self.owe(delivery),
-            Change::Acknowledged { position } => self.acknowledge(*position),
-            Change::Settled {
-                number,
-                outcome,
-                at,
-            } => self.settle(*number, outcome, *at),
-            Change::Spent => self.round = Round::Spent,
-        }
     }
 
     /// Everything that a snapshot needs.
@@ -348,85 +337,6 @@ impl Subscriber {
     fn is_last_of_round(&self, settled: u64, schedule: &ResendSchedule) -> bool {
         matches!(self.round, Round::Posting { number, attempt }
             if number == settled && attempt >= schedule.attempts)
-    }
-}
-
-/// Applying.
-impl Subscriber {
-    fn remember(&mut self, index: u64) {
-        if self.subscription.resend && self.unretrieved.len() > 1 {
-            self.unretrieved.pop_back();
-        }
-        self.unretrieved.push_back(index);
-        if self.round == Round::Spent {
-            self.round = Round::Idle;
-        }
-    }
-
-    /// A removal that is told begins a round of its own; what was pushed before need not be repeated.
-    fn remove(&mut self, removal: Removal) {
-        self.removed = Some(removal);
-        if removal.told {
-            self.round = Round::Idle;
-        }
-    }
-
-    fn owe(&mut self, delivery: &Delivery) {
-        self.next_number = delivery.number + 1;
-        match delivery.content {
-            Content::Event { index, .. } => self.unretrieved.retain(|held| *held > index),
-            Content::Notify { attempt, .. } => {
-                self.round = Round::Posting {
-                    number: delivery.number,
-                    attempt,
-                };
-            }
-        }
-        self.owed.push_back(delivery.clone());
-    }
-
-    fn acknowledge(&mut self, position: u64) {
-        let first = self.unretrieved.front().copied();
-        self.unretrieved.retain(|index| *index >= position);
-        match self.unretrieved.front() {
-            None => {
-                // Gives the memory back: most chats are quiet most of the time.
-                self.unretrieved = VecDeque::new();
-                self.round = Round::Idle;
-            }
-            // What lay between the first and the last is not known any more: somewhere from here on.
-            Some(left)
-                if self.subscription.resend && first < Some(position) && *left > position =>
-            {
-                self.unretrieved.push_front(position);
-            }
-            Some(_) => {}
-        }
-    }
-
-    fn settle(&mut self, number: u64, outcome: &Outcome, at: Instant) {
-        let Some(place) = self.owed.iter().position(|owed| owed.number == number) else {
-            return;
-        };
-        if let Outcome::Retry {
-            not_before,
-            retry_after,
-        } = outcome
-        {
-            self.owed[place].postpone(*not_before, *retry_after);
-            return;
-        }
-        self.owed.remove(place);
-        if self.owed.is_empty() {
-            self.owed = VecDeque::new();
-        }
-        match self.round {
-            Round::Posting {
-                number: posted,
-                attempt,
-            } if posted == number => self.round = Round::Waiting { attempt, since: at },
-            _ => {}
-        }
     }
 }
 

@@ -39,8 +39,7 @@ pub struct Refused {
 impl Subscription {
     /// The wish in `user_data` of a chat begun over REST (`cometd` false) or CometD; `Ok(None)` where there is none.
     ///
-    /// Over REST `GCTI_Chat_PushSubscribe` = `true` is the wish, and device and type must follow; over CometD device and
-    /// type together are. `include_payload` is `push_notification_include_payload` of the service: what CometD chats get
+    /// Over REST `GCTI_Chat_PushSubscribe` = `true` with device and type is the wish, over CometD device and type are. `include_payload` is `push_notification_include_payload` of the service: what CometD chats get
     /// without a key. What is wished but cannot be had is refused; the default never takes its place.
     pub fn parse(
         user_data: &UserData,
@@ -49,7 +48,7 @@ impl Subscription {
         known: &Destinations,
     ) -> Result<Option<Self>, Refused> {
         let keys = Keys { user_data, cometd };
-        let Some((device_id, device_type)) = keys.wish()? else {
+        let Some((device_id, device_type)) = keys.wish() else {
             return Ok(None);
         };
         let destination = keys.destination(device_type, known)?;
@@ -88,21 +87,20 @@ struct Keys<'a> {
 
 impl<'a> Keys<'a> {
     /// Device and type of somebody who wants pushes.
-    fn wish(self) -> Result<Option<(&'a str, &'a str)>, Refused> {
+    fn wish(self) -> Option<(&'a str, &'a str)> {
         let (device, kind) = (self.value(DEVICE), self.value(DEVICE_TYPE));
         if self.cometd {
-            return Ok(device.zip(kind));
+            return device.zip(kind);
         }
         if !self.is_true(SUBSCRIBE) {
-            return Ok(None);
+            return None;
         }
-        let missing = |key: Key| Refused {
-            key: key.gcti,
-            advice: format!("is needed where {SUBSCRIBE} is true"),
-        };
-        let device = device.ok_or_else(|| missing(DEVICE))?;
-        let kind = kind.ok_or_else(|| missing(DEVICE_TYPE))?;
-        Ok(Some((device, kind)))
+        let wish = device.zip(kind);
+        if wish.is_none() {
+            let (device, kind) = (DEVICE.gcti, DEVICE_TYPE.gcti);
+            tracing::warn!("{SUBSCRIBE} without {device} or {kind}: no pushes for this chat");
+        }
+        wish
     }
 
     fn destination(self, device_type: &str, known: &Destinations) -> Result<String, Refused> {
@@ -214,15 +212,9 @@ mod tests {
     }
 
     #[test]
-    fn rest_names_the_key_that_is_missing_from_a_wish() {
-        assert_eq!(
-            refused(rest(&[("GCTI_GMS_PushDeviceId", "")])),
-            "GCTI_GMS_PushDeviceId"
-        );
-        assert_eq!(
-            refused(rest(&[("GCTI_GMS_PushDeviceType", "")])),
-            "GCTI_GMS_PushDeviceType"
-        );
+    fn without_device_or_type_a_chat_over_rest_has_no_subscription() {
+        assert_eq!(rest(&[("GCTI_GMS_PushDeviceId", "")]), Ok(None));
+        assert_eq!(rest(&[("GCTI_GMS_PushDeviceType", "")]), Ok(None));
     }
 
     #[test]

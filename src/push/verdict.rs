@@ -115,7 +115,7 @@ fn http_date(text: &str) -> Option<u64> {
 fn days(year: u64, month: usize, day: u64) -> u64 {
     // Leap days before this year, and the one of this year once February is over.
     let leap_days = |year: u64| year / 4 - year / 100 + year / 400;
-    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     (year - 1970) * 365 + leap_days(year - 1) - leap_days(1969)
         + DAYS_BEFORE[month]
         + u64::from(is_leap && month > 1)

@@ -68,6 +68,20 @@ pub struct Snapshot {
     pub push: Option<push::Subscriber>,
     /// Idempotency keys still remembered.
     pub remembered: Vec<Remembered>,
+    /// When the customer last gave a sign of life.
+    pub presence: chat::Liveness,
+}
+
+impl Snapshot {
+    /// A session of which nothing is known yet, or that was never put away.
+    pub fn new(chat: chat::Session, now: Instant) -> Self {
+        Self {
+            chat,
+            push: None,
+            remembered: Vec::new(),
+            presence: chat::Liveness::new(now),
+        }
+    }
 }
 
 /// How a batch ended. Completions of one lane come in the order of its commits.

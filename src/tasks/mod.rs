@@ -1,1 +1,5 @@
-//! What is done without being asked.
+//! What is done without being asked: woken by a timer or a nudge, without input, allowed to run twice.
+
+pub mod push;
+pub mod shards;
+pub mod wake;

@@ -1,1 +1,59 @@
 //! Bayeux transports.
+
+pub mod agents;
+mod application;
+mod browser;
+mod client;
+pub mod customers;
+mod driver;
+mod form;
+pub mod long_poll;
+mod metered;
+mod sharded;
+mod timers;
+mod upgrade;
+mod viewer;
+pub mod websocket;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+pub use application::{Application, Gone, Hello, Party, PublishDone, Refused};
+pub use client::Handle;
+pub use driver::{Counters, Registry};
+
+use crate::bayeux;
+
+/// The connection a request came over.
+#[derive(Clone, Copy, Debug)]
+pub struct Connection {
+    /// Its number, the same for all its requests. A WebSocket may keep that of the HTTP connection it grew from.
+    pub id: bayeux::ConnectionId,
+    /// The caller's address, proxies that are trusted taken into account.
+    pub address: IpAddr,
+    /// The caller speaks TLS, with us or with a trusted proxy.
+    pub secure: bool,
+}
+
+/// The options of a registry.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Those of the protocol.
+    pub bayeux: Arc<bayeux::Config>,
+    /// `browserCookieSameSite`.
+    pub same_site: SameSite,
+}
+
+/// `browserCookieSameSite`: the `SameSite` of the `BAYEUX_BROWSER` cookie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SameSite {
+    /// `None; Secure; Partitioned` under TLS, else `Lax`.
+    #[default]
+    Auto,
+    /// `None; Secure; Partitioned`, always.
+    None,
+    /// `Lax`.
+    Lax,
+    /// `Strict`.
+    Strict,
+}

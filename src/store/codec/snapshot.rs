@@ -20,6 +20,10 @@ pub(super) struct Stored<'a> {
     push: Option<Subscriber<'a>>,
     #[serde(rename = "k", default, skip_serializing_if = "Vec::is_empty")]
     remembered: Vec<StoredKey>,
+    #[serde(rename = "l", default)]
+    touched: u64,
+    #[serde(rename = "g", default)]
+    granted_once: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -72,6 +76,8 @@ impl<'a> From<&'a Snapshot> for Stored<'a> {
             chat: snapshot.chat.parts().into(),
             push: snapshot.push.as_ref().map(Into::into),
             remembered: snapshot.remembered.iter().map(Into::into).collect(),
+            touched: snapshot.presence.touched.0,
+            granted_once: snapshot.presence.granted_once,
         }
     }
 }
@@ -82,6 +88,10 @@ impl From<Stored<'_>> for Snapshot {
             chat: chat::Session::from_parts(stored.chat.into()),
             push: stored.push.map(Into::into),
             remembered: stored.remembered.into_iter().map(Into::into).collect(),
+            presence: chat::Liveness {
+                touched: Instant(stored.touched),
+                granted_once: stored.granted_once,
+            },
         }
     }
 }

@@ -240,6 +240,7 @@ pub(super) fn snapshot(records: u128) -> Snapshot {
             at: Instant(0),
             index: None,
         }],
+        presence: crate::chat::Liveness::default(),
     }
 }
 

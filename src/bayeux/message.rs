@@ -1,0 +1,314 @@
+//! What a client sends: a JSON array of messages, or one of them bare.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
+
+use crate::id::ClientId;
+
+use super::advice::Wish;
+use super::channel::{Channel, Meta};
+use super::error::Error;
+use super::ext::Asked;
+
+/// How deep JSON may be nested.
+pub const DEPTH_MAX: usize = 128;
+/// The longest message id, in bytes.
+pub const ID_MAX: usize = 64;
+
+/// One message of a client. Fields nobody asked for are gone.
+#[derive(Debug)]
+pub struct Message<'a> {
+    /// As it was sent, a number as a string; empty where there is none.
+    pub id: Option<Box<str>>,
+    /// As it was sent.
+    pub channel: Option<Cow<'a, str>>,
+    /// Who sends it; an identifier that cannot be ours is none.
+    pub client: Option<ClientId>,
+    /// What is published, unread.
+    pub data: Option<&'a RawValue>,
+    /// The extensions, unread.
+    pub ext: Option<&'a RawValue>,
+    advice: Option<&'a RawValue>,
+    subscription: Option<&'a RawValue>,
+    minimum_version: Option<&'a RawValue>,
+    connection_types: Option<&'a RawValue>,
+}
+
+/// Why a body holds no messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    /// It is not JSON, or nested too deep.
+    #[error("the body is not JSON, or nested deeper than 128 levels")]
+    Json,
+    /// It is JSON, but neither a message nor an array of them.
+    #[error("the body is neither a message nor an array of messages")]
+    NotMessages,
+    /// Too many at once.
+    #[error("the body holds more than {0} messages")]
+    TooMany(usize),
+}
+
+/// One channel or several, in the shape in which they were asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Subscription {
+    /// A bare string.
+    One(Box<str>),
+    /// An array.
+    Many(Vec<Box<str>>),
+}
+
+/// Reads a request body of at most `batch_max` messages. It is taken whole or refused whole.
+pub fn parse(body: &str, batch_max: usize) -> Result<Vec<Message<'_>>, Malformed> {
+    if deeper_than(body, DEPTH_MAX) {
+        return Err(Malformed::Json);
+    }
+    let whole: &RawValue = serde_json::from_str(body).map_err(|_| Malformed::Json)?;
+    if whole.get().starts_with('{') {
+        return Ok(vec![read(whole)?]);
+    }
+    if !whole.get().starts_with('[') {
+        return Err(Malformed::NotMessages);
+    }
+    let elements: Vec<&RawValue> =
+        serde_json::from_str(whole.get()).map_err(|_| Malformed::Json)?;
+    if elements.len() > batch_max {
+        return Err(Malformed::TooMany(batch_max));
+    }
+    elements.into_iter().map(read).collect()
+}
+
+impl Message<'_> {
+    /// The channel, or why there is none; the id is looked at too.
+    pub fn target(&self) -> Result<Channel<'_>, Error> {
+        let id = self.id.as_deref().unwrap_or("0");
+        let letters = id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if !letters || id.is_empty() || id.len() > ID_MAX {
+            return Err(Error::MessageIdInvalid);
+        }
+        let channel = self.channel.as_deref().ok_or(Error::ChannelMissing)?;
+        Channel::parse(channel).map_err(|_| Error::ChannelInvalid)
+    }
+
+    /// Whether it is a handshake.
+    pub fn is_handshake(&self) -> bool {
+        self.target() == Ok(Channel::Meta(Meta::Handshake))
+    }
+
+    /// Whether it is a connect.
+    pub fn is_connect(&self) -> bool {
+        self.target() == Ok(Channel::Meta(Meta::Connect))
+    }
+
+    /// What it asks of the connect.
+    pub(super) fn wish(&self) -> Wish {
+        Wish::read(self.advice)
+    }
+
+    /// The extensions it uses.
+    pub(super) fn asked(&self) -> Asked {
+        Asked::read(self.ext)
+    }
+
+    /// What it (un)subscribes.
+    pub(super) fn subscription(&self) -> Result<Subscription, Error> {
+        let written = self.subscription.ok_or(Error::SubscriptionMissing)?;
+        if written.get() == "null" {
+            return Err(Error::SubscriptionMissing);
+        }
+        serde_json::from_str(written.get()).map_err(|_| Error::SubscriptionInvalid)
+    }
+
+    /// The oldest protocol it can do with.
+    pub(super) fn minimum_version(&self) -> Option<String> {
+        serde_json::from_str(self.minimum_version?.get()).ok()
+    }
+
+    /// The transports it can do; empty for any.
+    pub(super) fn connection_types(&self) -> Vec<String> {
+        self.connection_types
+            .and_then(|types| serde_json::from_str(types.get()).ok())
+            .unwrap_or_default()
+    }
+}
+
+impl Subscription {
+    /// The names, in order.
+    pub fn names(&self) -> &[Box<str>] {
+        match self {
+            Self::One(name) => std::slice::from_ref(name),
+            Self::Many(names) => names,
+        }
+    }
+}
+
+/// The fields in whose values we believe nothing yet.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Written<'a> {
+    #[serde(borrow, default, deserialize_with = "present")]
+    id: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    channel: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    client_id: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    data: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    ext: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    advice: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    subscription: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    minimum_version: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    supported_connection_types: Option<&'a RawValue>,
+}
+
+/// A field that is there, were it `null`.
+fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(from).map(Some)
+}
+
+fn read(element: &RawValue) -> Result<Message<'_>, Malformed> {
+    if !element.get().starts_with('{') {
+        return Err(Malformed::NotMessages);
+    }
+    let written: Written<'_> = serde_json::from_str(element.get()).map_err(|_| Malformed::Json)?;
+    let client = written.client_id.and_then(text);
+    Ok(Message {
+        id: written.id.and_then(id),
+        channel: written.channel.and_then(text),
+        client: client.and_then(|text| text.parse().ok()),
+        data: written.data,
+        ext: written.ext,
+        advice: written.advice,
+        subscription: written.subscription,
+        minimum_version: written.minimum_version,
+        connection_types: written.supported_connection_types,
+    })
+}
+
+fn text(value: &RawValue) -> Option<Cow<'_, str>> {
+    let plain = value
+        .get()
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
+    match plain {
+        Some(plain) if !plain.contains('\\') => Some(Cow::Borrowed(plain)),
+        _ => serde_json::from_str(value.get()).ok().map(Cow::Owned),
+    }
+}
+
+/// A string as it is; what is neither string nor `null` as it was written, to be looked at by `target`.
+fn id(value: &RawValue) -> Option<Box<str>> {
+    match value.get() {
+        "null" => None,
+        other => Some(text(value).map_or_else(|| other.into(), |id| id.into())),
+    }
+}
+
+fn deeper_than(json: &str, max: usize) -> bool {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => depth += 1,
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > max {
+            return true;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(body: &str) -> Option<Malformed> {
+        parse(body, 100).err()
+    }
+
+    #[test]
+    fn row_002_an_object_is_an_array_of_one() {
+        let one = parse(r#" {"channel":"/x","data":1} "#, 100).expect("a message");
+        assert_eq!(one[0].channel.as_deref(), Some("/x"));
+        assert_eq!(one[0].data.map(RawValue::get), Some("1"));
+    }
+
+    #[test]
+    fn row_008_what_is_not_json_is_refused() {
+        for body in [
+            "",
+            "{bad",
+            "[{}] x",
+            "[{}",
+            "{\"a\":}",
+            "[{\"id\":1,\"id\":2}]",
+        ] {
+            assert_eq!(refused(body), Some(Malformed::Json), "{body}");
+        }
+    }
+
+    #[test]
+    fn row_009_no_messages_are_no_error() {
+        assert_eq!(parse("[]", 100).map(|messages| messages.len()), Ok(0));
+    }
+
+    #[test]
+    fn row_010_what_is_no_message_is_refused() {
+        for body in ["null", "42", "\"s\"", "[1]", "[null]", "[[]]", "[{},2]"] {
+            assert_eq!(refused(body), Some(Malformed::NotMessages), "{body}");
+        }
+    }
+
+    #[test]
+    fn row_013_depth_is_bounded_and_numbers_are_kept() {
+        let nested = |depth: usize| {
+            let (open, close) = ("[".repeat(depth), "]".repeat(depth));
+            format!(r#"{{"channel":"/x","data":{open}"[[\"[["{close}}}"#)
+        };
+        assert!(parse(&nested(DEPTH_MAX - 1), 100).is_ok());
+        assert_eq!(refused(&nested(DEPTH_MAX)), Some(Malformed::Json));
+        assert_eq!(refused(&"[".repeat(60_000)), Some(Malformed::Json));
+        for number in ["1e400", "-0", "9223372036854775808"] {
+            let body = format!(r#"[{{"channel":"/x","data":{number}}}]"#);
+            let messages = parse(&body, 100).expect("messages");
+            assert_eq!(messages[0].data.map(RawValue::get), Some(number));
+        }
+    }
+
+    #[test]
+    fn a_batch_is_bounded() {
+        assert_eq!(parse("[{},{},{}]", 2).err(), Some(Malformed::TooMany(2)));
+    }
+
+    #[test]
+    fn row_093_an_id_is_letters_and_digits() {
+        let target = |id: &str| {
+            let body = format!(r#"{{"channel":"/x","id":{id}}}"#);
+            let message = parse(&body, 1).expect("a message").remove(0);
+            (message.target().err(), message.id.map(String::from))
+        };
+        assert_eq!(target("9"), (None, Some("9".to_owned())));
+        assert_eq!(target("\"a9\""), (None, Some("a9".to_owned())));
+        assert_eq!(target("null"), (None, None));
+        for bad in ["\"8-a\"", "\"\"", "1.5", "{}", "[]"] {
+            assert_eq!(target(bad).0, Some(Error::MessageIdInvalid), "{bad}");
+        }
+    }
+
+    #[test]
+    fn escapes_in_names_are_read() {
+        let message = parse(r#"{"channel":"\/service\/\u0061"}"#, 1).expect("a message");
+        assert_eq!(message[0].target(), Ok(Channel::Service("/service/a")));
+    }
+}

@@ -1,0 +1,106 @@
+//! Reading a body without ever holding more of it than allowed.
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Body;
+use hyper::header::{CONTENT_ENCODING, HeaderMap};
+
+/// Why a body was not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    /// Longer than allowed; known from `Content-Length` before anything is read, else as soon as it is passed.
+    #[error("the body is longer than {max} bytes")]
+    TooLarge {
+        /// Bytes allowed.
+        max: usize,
+    },
+    /// `Content-Encoding` is not `identity`.
+    #[error("compressed bodies are not accepted")]
+    Compressed,
+    /// The connection broke, or the framing is wrong.
+    #[error("the body ended early or is framed wrongly")]
+    Broken,
+    /// It did not arrive in time. Not told by [`read`], which knows no time, but by who limits it.
+    #[error("the body did not arrive in time")]
+    Slow,
+}
+
+/// Reads a body of at most `max` bytes.
+pub async fn read<B>(headers: &HeaderMap, body: B, max: usize) -> Result<Bytes, Trouble>
+where
+    B: Body,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    if is_compressed(headers) {
+        return Err(Trouble::Compressed);
+    }
+    if body.size_hint().lower() > u64::try_from(max).unwrap_or(u64::MAX) {
+        return Err(Trouble::TooLarge { max });
+    }
+    match Limited::new(body, max).collect().await {
+        Ok(whole) => Ok(whole.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Trouble::TooLarge { max }),
+        Err(_) => Err(Trouble::Broken),
+    }
+}
+
+fn is_compressed(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::stream;
+    use http_body_util::{Full, StreamBody};
+    use hyper::body::Frame;
+    use hyper::header::HeaderValue;
+
+    #[tokio::test]
+    async fn a_body_up_to_the_limit_is_read() {
+        let body = Full::new(Bytes::from_static(b"12345678"));
+        let read = read(&HeaderMap::new(), body, 8).await;
+        assert_eq!(read, Ok(Bytes::from_static(b"12345678")));
+    }
+
+    #[tokio::test]
+    async fn a_declared_length_beyond_the_limit_is_refused_unread() {
+        let body = Full::new(Bytes::from_static(b"123456789"));
+        let read = read(&HeaderMap::new(), body, 8).await;
+        assert_eq!(read, Err(Trouble::TooLarge { max: 8 }));
+    }
+
+    #[tokio::test]
+    async fn a_chunked_body_is_refused_when_it_passes_the_limit() {
+        let endless =
+            stream::repeat_with(|| Ok::<_, Unlucky>(Frame::data(Bytes::from_static(b"123"))));
+        let read = read(&HeaderMap::new(), StreamBody::new(endless), 8).await;
+        assert_eq!(read, Err(Trouble::TooLarge { max: 8 }));
+    }
+
+    #[tokio::test]
+    async fn a_broken_body_is_said_to_be_broken() {
+        let broken = stream::iter([Err::<Frame<Bytes>, _>(Unlucky)]);
+        let read = read(&HeaderMap::new(), StreamBody::new(broken), 8).await;
+        assert_eq!(read, Err(Trouble::Broken));
+    }
+
+    #[tokio::test]
+    async fn compressed_bodies_are_refused() {
+        let headers =
+            |coding| HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static(coding))]);
+        let body = || Full::new(Bytes::new());
+        assert_eq!(
+            read(&headers("gzip"), body(), 8).await,
+            Err(Trouble::Compressed)
+        );
+        assert!(read(&headers("Identity"), body(), 8).await.is_ok());
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("reset")]
+    struct Unlucky;
+}

@@ -1,0 +1,111 @@
+//! Whether a body is a JSON object with not too many members. It is looked through without building anything of it.
+
+use std::fmt;
+
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
+
+use super::fields::Trouble;
+
+const OBJECT: Trouble = Trouble::Malformed("a JSON object");
+
+/// The text of an object whose members, those of its `userData` included, are at most `max`.
+pub(super) fn parse(body: &[u8], max: usize) -> Result<String, Trouble> {
+    let text = std::str::from_utf8(body).map_err(|_| Trouble::Malformed("UTF-8"))?;
+    let mut left = max.saturating_add(1);
+    let mut json = serde_json::Deserializer::from_str(text);
+    let counted = Members {
+        left: &mut left,
+        nested: false,
+    }
+    .deserialize(&mut json)
+    .and_then(|()| json.end());
+    match counted {
+        _ if left == 0 => Err(Trouble::TooMany { max }),
+        Err(_) => Err(OBJECT),
+        Ok(()) => Ok(text.to_owned()),
+    }
+}
+
+/// Counts down, and stops at nothing left.
+struct Members<'a> {
+    left: &'a mut usize,
+    nested: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for Members<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
+        json.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Members<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
+        while let Some(name) = map.next_key::<String>()? {
+            if !self.nested && name.eq_ignore_ascii_case("userData") {
+                map.next_value_seed(Members {
+                    left: self.left,
+                    nested: true,
+                })?;
+                continue;
+            }
+            *self.left -= 1;
+            if *self.left == 0 {
+                return Err(M::Error::custom("too many members"));
+            }
+            map.next_value::<IgnoredAny>()?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_are_counted_at_both_levels() {
+        assert!(parse(br#"{"a":[1,2,3,4],"userData":{"b":1,"c":2}}"#, 3).is_ok());
+        let many = Err(Trouble::TooMany { max: 3 });
+        assert_eq!(parse(br#"{"a":1,"b":2,"c":3,"d":4}"#, 3), many);
+        assert_eq!(parse(br#"{"a":1,"userData":{"b":1,"c":2,"d":3}}"#, 3), many);
+        assert_eq!(parse(br#"{"a":1,"a":1,"a":1,"a":1}"#, 3), many);
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        for body in [
+            "",
+            "null",
+            "[]",
+            "42",
+            "\"x\"",
+            "{",
+            "{}x",
+            "{\"a\":1,}",
+            r#"{"userData":"k"}"#,
+            "{\"a\":\"\u{1}\"}",
+        ] {
+            assert_eq!(parse(body.as_bytes(), 9), Err(OBJECT), "{body}");
+        }
+        assert_eq!(
+            parse(b"{\"a\":\"\xFF\"}", 9),
+            Err(Trouble::Malformed("UTF-8"))
+        );
+        assert!(parse(b" {} ", 9).is_ok());
+    }
+
+    #[test]
+    fn depth_costs_nothing() {
+        let deep = format!("{{\"a\":{}", "[".repeat(100_000));
+        assert_eq!(parse(deep.as_bytes(), 9), Err(OBJECT));
+    }
+}

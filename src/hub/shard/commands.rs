@@ -1,0 +1,351 @@
+//! Deciding a command, and handing its record to the disk.
+
+use super::*;
+use crate::chat::{Change, EventKind, Rejection};
+use crate::hub::fan_out::CUSTOMER;
+use crate::id::Epoch;
+
+impl Shard {
+    pub(super) fn create(
+        &mut self,
+        session: SessionId,
+        create: Create,
+        subscription: Option<Subscription>,
+        viewer: Option<Arc<dyn Viewer>>,
+        reply: Reply<Done>,
+        now: Now,
+    ) {
+        if let Some(error) = &self.failing {
+            return reply(Err(error.clone().into()));
+        }
+        let service = create.service.clone();
+        let fresh = chat::Session::new();
+        let policy = self.settings.policy_of(&service);
+        let changes = match fresh.decide(Caller::Server, Command::Create(create), policy, now) {
+            Ok(changes) => changes,
+            Err(rejection) => return reply(Err(rejection.into())),
+        };
+        let mut room = Room::new(
+            session,
+            Snapshot::new(fresh, now.instant),
+            Epoch(1),
+            now.instant,
+        );
+        room.service = service.into();
+        self.rooms.insert(session, Slot::Awake(Box::new(room)));
+        let mut then = vec![];
+        // The viewer is seated before the caller is answered, so that the first event is the answer of a CometD client.
+        then.extend(viewer.map(Then::Watch));
+        then.push(Then::Done(reply, Some(1), CUSTOMER));
+        let push = subscription
+            .map(push::Change::Subscribed)
+            .into_iter()
+            .collect();
+        self.commit(
+            session,
+            Decision {
+                changes,
+                push,
+                ..Decision::default()
+            },
+            then,
+            now,
+        );
+    }
+
+    pub(super) fn submit(
+        &mut self,
+        session: SessionId,
+        caller: Caller,
+        command: Command,
+        also: Also,
+        reply: Reply<Done>,
+        now: Now,
+    ) {
+        let participant = match caller {
+            Caller::Participant(participant) => participant,
+            Caller::Server => ParticipantId(0),
+        };
+        if participant == CUSTOMER {
+            self.sign_of_life(session, now);
+        }
+        if let Some(error) = &self.failing {
+            return reply(Err(error.clone().into()));
+        }
+        let settings = self.settings.clone();
+        let Some(room) = self.room(session) else {
+            return reply(Err(Refusal::Unknown));
+        };
+        room.touched = now.instant;
+        if let Some(known) = also
+            .idempotency
+            .and_then(|key| room.repeated(key, now.instant))
+        {
+            let index = known.index;
+            return self.after_pending(session, Then::Done(reply, index, participant));
+        }
+        match room
+            .chat
+            .decide(caller, command, settings.policy_of(&room.service), now)
+        {
+            Err(rejection) => self.after_pending(session, Then::refuse(reply, rejection)),
+            Ok(changes) if changes.is_empty() => {
+                self.after_pending(session, Then::Done(reply, None, participant))
+            }
+            Ok(changes) => {
+                let index = first_event_index(&changes);
+                let remembered = also.idempotency.map(|key| store::Remembered {
+                    key,
+                    at: now.instant,
+                    index,
+                });
+                let decision = Decision {
+                    changes,
+                    remembered,
+                    ..Decision::default()
+                };
+                self.commit(
+                    session,
+                    decision,
+                    vec![Then::Done(reply, index, participant)],
+                    now,
+                );
+            }
+        }
+    }
+
+    pub(super) fn submit_as(
+        &mut self,
+        session: SessionId,
+        viewer: ViewerId,
+        command: Command,
+        reply: Reply<Done>,
+        now: Now,
+    ) {
+        let Some(room) = self.room(session) else {
+            return reply(Err(Refusal::Unknown));
+        };
+        match room.acting(viewer) {
+            Ok(participant) => self.submit(
+                session,
+                Caller::Participant(participant),
+                command,
+                Also::default(),
+                reply,
+                now,
+            ),
+            Err(refusal) => reply(Err(refusal)),
+        }
+    }
+
+    /// Joining twice on one connection is joining once; after a restart the same account takes its participant over.
+    pub(super) fn join(
+        &mut self,
+        session: SessionId,
+        join: Join,
+        viewer: Arc<dyn Viewer>,
+        bytes_max: usize,
+        reply: Reply<Joined>,
+        now: Now,
+    ) {
+        if let Some(error) = &self.failing {
+            return reply(Err(error.clone().into()));
+        }
+        let settings = self.settings.clone();
+        let Some(room) = self.room(session) else {
+            return reply(Err(Refusal::Unknown));
+        };
+        room.touched = now.instant;
+        let present = match room.acting(viewer.id()) {
+            Ok(participant) => Some(participant),
+            Err(_) if room.orphans_until.is_some() => room
+                .orphans()
+                .find(|orphan| orphan.account == join.account)
+                .map(|orphan| orphan.id),
+            Err(_) => None,
+        };
+        if let Some(participant) = present {
+            return self
+                .after_pending(session, Then::Joined(viewer, participant, bytes_max, reply));
+        }
+        match room.chat.decide(
+            Caller::Server,
+            Command::Join(join),
+            settings.policy_of(&room.service),
+            now,
+        ) {
+            Err(rejection) => {
+                let refuse = Then::Refuse(
+                    Box::new(move |refusal| reply(Err(refusal))),
+                    rejection.into(),
+                );
+                self.after_pending(session, refuse);
+            }
+            Ok(changes) => {
+                let participant = changes.iter().find_map(|change| match change {
+                    Change::Joined(participant) => Some(participant.id),
+                    _ => None,
+                });
+                let Some(participant) = participant else {
+                    return reply(Err(Refusal::Unknown));
+                };
+                let decision = Decision {
+                    changes,
+                    ..Decision::default()
+                };
+                self.commit(
+                    session,
+                    decision,
+                    vec![Then::Joined(viewer, participant, bytes_max, reply)],
+                    now,
+                );
+            }
+        }
+    }
+
+    /// A command of the server's own; a rejection means that there is nothing left to do.
+    pub(super) fn command(&mut self, session: SessionId, command: Command, now: Now) {
+        if self.failing.is_some() {
+            return;
+        }
+        let settings = self.settings.clone();
+        let Some(room) = self.room(session) else {
+            return;
+        };
+        if let Ok(changes) = room.chat.decide(
+            Caller::Server,
+            command,
+            settings.policy_of(&room.service),
+            now,
+        ) && !changes.is_empty()
+        {
+            self.commit(
+                session,
+                Decision {
+                    changes,
+                    ..Decision::default()
+                },
+                Vec::new(),
+                now,
+            );
+        }
+    }
+
+    /// Folds a decision in, and hands its record to the disk.
+    pub(super) fn commit(
+        &mut self,
+        session: SessionId,
+        decision: Decision,
+        then: Vec<Then>,
+        now: Now,
+    ) {
+        let settings = self.settings.clone();
+        let ticket = self.next_ticket;
+        let Some(room) = self.room(session) else {
+            return;
+        };
+        let Decision {
+            changes,
+            push: decided,
+            applied,
+            remembered,
+        } = decision;
+        let before = room.chat.state();
+        for change in &changes {
+            room.chat.apply(change);
+        }
+        room.chat
+            .settle(settings.policy_of(&room.service), now.instant);
+        if !applied {
+            pushes::fold(&mut room.push, &decided);
+        }
+        let mut push = std::mem::take(&mut room.unstored);
+        push.extend(decided);
+        room.consequences(&changes, &settings, now, &mut push);
+        if let Some(key) = &remembered {
+            room.remember_key(key.clone(), now.instant);
+        }
+        room.committing += 1;
+        let to_joined = changes
+            .iter()
+            .any(|change| matches!(change, Change::UserDataUpdated(_)));
+        let listed =
+            to_joined || before != room.chat.state() || changes.iter().any(alters_the_list);
+        let pending = Pending {
+            session,
+            events: changes.iter().filter_map(event_of).collect(),
+            after: Durable::of(&room.chat, room.push.as_ref()),
+            summary: listed.then(|| Listing {
+                summary: Arc::new(room.summary()),
+                to_joined,
+            }),
+            then,
+        };
+        let batch = Batch {
+            session,
+            epoch: room.epoch,
+            record: Record {
+                changes,
+                push,
+                remembered,
+            },
+        };
+        self.next_ticket += 1;
+        self.pending.push_back(pending);
+        self.outputs.push_back(Output::Commit(ticket, batch));
+        self.reschedule(session);
+    }
+
+    /// Does something once everything decided so far is durable: at once where nothing is on its way.
+    pub(super) fn after_pending(&mut self, session: SessionId, then: Then) {
+        let committing = self.room(session).is_some_and(|room| room.committing > 0);
+        match self
+            .pending
+            .iter_mut()
+            .rev()
+            .find(|pending| committing && pending.session == session)
+        {
+            Some(last) => last.then.push(then),
+            None => self.follow(session, then),
+        }
+    }
+}
+
+impl Then {
+    fn refuse(reply: Reply<Done>, rejection: Rejection) -> Then {
+        Then::Refuse(
+            Box::new(move |refusal| reply(Err(refusal))),
+            rejection.into(),
+        )
+    }
+}
+
+fn first_event_index(changes: &[Change]) -> Option<u64> {
+    changes.iter().find_map(|change| match change {
+        Change::Event(event) => Some(event.index),
+        _ => None,
+    })
+}
+
+fn event_of(change: &Change) -> Option<Arc<Event>> {
+    match change {
+        Change::Event(event) => Some(Arc::new(event.clone())),
+        _ => None,
+    }
+}
+
+/// Whether a change may show in an agent's list of sessions.
+fn alters_the_list(change: &Change) -> bool {
+    match change {
+        Change::Created { .. }
+        | Change::Joined(_)
+        | Change::UserDataUpdated(_)
+        | Change::AsyncStatus(_)
+        | Change::Closed { .. } => true,
+        Change::Event(event) => matches!(
+            event.kind,
+            EventKind::ParticipantLeft { .. } | EventKind::NicknameUpdated { .. }
+        ),
+        _ => false,
+    }
+}

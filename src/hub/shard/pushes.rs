@@ -1,0 +1,333 @@
+//! The push side: what is acknowledged, what is owed, what is handed out to be posted.
+//!
+//! One delivery of a chat is under way at a time, and only once its record is durable. A chat whose push waits, for its
+//! next attempt or for room at its destination, may sleep.
+
+use super::*;
+use crate::hub::fan_out::CUSTOMER;
+use crate::push::{Content, Look, Subscriber};
+
+/// Chats that are looked after when a destination has recovered, or has taken one more.
+const ROUND: usize = 256;
+
+impl Shard {
+    /// The customer has everything before `position`.
+    pub(super) fn acknowledge(&mut self, session: SessionId, position: u64, now: Now) {
+        let Some(room) = self.room(session) else {
+            return;
+        };
+        let Some(subscriber) = &mut room.push else {
+            return;
+        };
+        let push = subscriber.on_acknowledged(position);
+        if push.is_empty() {
+            return;
+        }
+        push.iter().for_each(|change| subscriber.apply(change));
+        if room.vouched() {
+            // A live client acknowledges often; should this be lost, a push comes twice at worst.
+            room.unstored.extend(push);
+        } else if self.failing.is_none() {
+            self.commit(
+                session,
+                Decision {
+                    push,
+                    applied: true,
+                    ..Decision::default()
+                },
+                Vec::new(),
+                now,
+            );
+        }
+    }
+
+    /// The customer's Bayeux client has expired: what it had not acknowledged is owed now.
+    pub(super) fn viewer_gone(&mut self, session: SessionId, now: Now) {
+        let settings = self.settings.clone();
+        let Some(room) = self.room(session) else {
+            return;
+        };
+        let look = room.look(&settings);
+        let Some(subscriber) = &room.push else { return };
+        let push = subscriber.on_viewer_gone(look, now);
+        self.commit_push(session, push, now);
+    }
+
+    /// Resends whose time has come, and a push that may be attempted again.
+    pub(super) fn push_due(&mut self, session: SessionId, now: Now) {
+        let settings = self.settings.clone();
+        let Some(room) = self.room(session) else {
+            return;
+        };
+        let look = room.look(&settings);
+        let Some(subscriber) = &room.push else { return };
+        let push = subscriber.due(&settings.resend, look, now);
+        self.commit_push(session, push, now);
+        self.offer_push(session, now);
+    }
+
+    fn commit_push(&mut self, session: SessionId, push: Vec<push::Change>, now: Now) {
+        if !push.is_empty() && self.failing.is_none() {
+            self.commit(
+                session,
+                Decision {
+                    push,
+                    ..Decision::default()
+                },
+                Vec::new(),
+                now,
+            );
+        }
+    }
+
+    /// Hands out the first delivery of a chat, if it is durable and its time has come.
+    pub(super) fn offer_push(&mut self, session: SessionId, now: Now) {
+        let Some(room) = self.rooms.get_mut(&session).and_then(Slot::awake) else {
+            return;
+        };
+        let Some(subscriber) = &room.push else { return };
+        let Some(delivery) = subscriber.head().filter(|delivery| {
+            room.pushing.is_none() && delivery.number < room.durable.next_delivery
+        }) else {
+            return;
+        };
+        let destination = &subscriber.subscription.destination;
+        let recovered = self
+            .recovered
+            .get(destination)
+            .is_some_and(|at| *at > room.push_failed_at);
+        if delivery.ready_at(recovered) > now.instant {
+            self.push_retries
+                .entry(destination.clone())
+                .or_default()
+                .insert(session);
+            return self.reschedule(session);
+        }
+        let number = delivery.number;
+        room.pushing = Some(number);
+        match room.event_to_push(&self.settings) {
+            Some(index) => self.fetch(session, index, 1, Purpose::Push(number)),
+            None => self.hand_out(session, None),
+        }
+    }
+
+    /// The event of a push has come from memory or from the store.
+    pub(super) fn push_fetched(
+        &mut self,
+        session: SessionId,
+        number: u64,
+        result: Result<Vec<Event>, store::Error>,
+        now: Now,
+    ) {
+        let event = result.map(|events| events.into_iter().next());
+        match event {
+            Ok(event) => self.hand_out(session, event.as_ref()),
+            Err(error) => {
+                tracing::error!(%session, number, %error, "the event of a push cannot be read");
+                self.settled(
+                    DeliveryId { session, number },
+                    Outcome::Dead {
+                        reason: "event unreadable".into(),
+                    },
+                    now,
+                );
+            }
+        }
+    }
+
+    pub(super) fn hand_out(&mut self, session: SessionId, event: Option<&Event>) {
+        let settings = self.settings.clone();
+        let Some(room) = self.rooms.get(&session) else {
+            return;
+        };
+        let Slot::Awake(room) = room else { return };
+        let Some(push) = room.posted(event, &settings, &self.keys) else {
+            return;
+        };
+        self.outputs.push_back(Output::Push(push));
+    }
+
+    /// A push ended, or will be tried again. What is no longer owed is ignored.
+    pub(super) fn settled(&mut self, delivery: DeliveryId, outcome: Outcome, now: Now) {
+        let settings = self.settings.clone();
+        let DeliveryId { session, number } = delivery;
+        let Some(room) = self.room(session) else {
+            return;
+        };
+        if room.pushing != Some(number) {
+            return;
+        }
+        room.pushing = None;
+        let Some(subscriber) = &room.push else { return };
+        let destination = subscriber.subscription.destination.clone();
+        if matches!(outcome, Outcome::Retry { .. }) {
+            room.push_failed_at = now.instant;
+        }
+        let delivered = outcome == Outcome::Delivered;
+        let push = subscriber.on_attempt(number, outcome, &settings.resend, now);
+        self.commit_push(session, push, now);
+        if delivered {
+            self.push_room(&destination, 2, now);
+        }
+    }
+
+    /// A destination had no room: the chat is offered again when it has.
+    pub(super) fn push_refused(&mut self, delivery: DeliveryId, destination: String) {
+        let Some(room) = self.room(delivery.session) else {
+            return;
+        };
+        room.pushing = None;
+        room.push_queued = true;
+        self.push_queue
+            .entry(destination)
+            .or_default()
+            .push_back(delivery.session);
+        self.reschedule(delivery.session);
+    }
+
+    /// A destination has room for `room` more.
+    pub(super) fn push_room(&mut self, destination: &str, room: usize, now: Now) {
+        for _ in 0..room {
+            let Some(session) = self
+                .push_queue
+                .get_mut(destination)
+                .and_then(VecDeque::pop_front)
+            else {
+                return;
+            };
+            match self.rooms.get_mut(&session).and_then(Slot::awake) {
+                Some(room) => {
+                    room.push_queued = false;
+                    self.offer_push(session, now);
+                }
+                None => self.wake(session),
+            }
+        }
+    }
+
+    /// A destination answers again: what waits for its next attempt need not wait longer.
+    pub(super) fn push_recovered(&mut self, destination: &str, now: Now) {
+        self.recovered.insert(destination.to_owned(), now.instant);
+        let waiting = self.push_retries.remove(destination).unwrap_or_default();
+        self.push_queue
+            .entry(destination.to_owned())
+            .or_default()
+            .extend(waiting);
+        self.push_room(destination, ROUND, now);
+    }
+
+    pub(super) fn forget_push(&mut self, room: &Room) {
+        if let Some(subscriber) = &room.push
+            && let Some(waiting) = self
+                .push_retries
+                .get_mut(&subscriber.subscription.destination)
+        {
+            waiting.remove(&room.id);
+        }
+    }
+}
+
+impl Room {
+    /// What a command means for the push side: the changes are added to `push`, and folded in.
+    pub(super) fn consequences(
+        &mut self,
+        changes: &[chat::Change],
+        settings: &Settings,
+        now: Now,
+        push: &mut Vec<push::Change>,
+    ) {
+        let look = self.look(settings);
+        let Some(subscriber) = &mut self.push else {
+            return;
+        };
+        for change in changes {
+            let chat::Change::Event(event) = change else {
+                continue;
+            };
+            if !chat::customer_may_see(CUSTOMER, event) {
+                continue;
+            }
+            let own = event.from.participant == CUSTOMER;
+            for change in subscriber.on_event(event, own, look, now) {
+                subscriber.apply(&change);
+                push.push(change);
+            }
+        }
+    }
+
+    pub(super) fn look(&self, settings: &Settings) -> Look {
+        let to_active = settings
+            .services
+            .get(&*self.service)
+            .is_some_and(|service| service.push_to_active_client);
+        Look {
+            next_index: self.chat.next_index(),
+            ended: self.chat.state() == chat::State::Closed,
+            viewer_live: self.vouched() && !to_active,
+        }
+    }
+
+    /// When the push side wants to be looked after.
+    pub(super) fn push_timeout(&self, settings: &Settings) -> Option<Instant> {
+        let subscriber = self.push.as_ref()?;
+        let resend = subscriber.poll_timeout(&settings.resend, self.look(settings).viewer_live);
+        let waits = self.pushing.is_none() && !self.push_queued;
+        let attempt = subscriber
+            .head()
+            .filter(|_| waits)
+            .map(|delivery| delivery.ready_at(false));
+        resend.into_iter().chain(attempt).min()
+    }
+
+    /// The event that the body of the first delivery tells, if it tells one.
+    fn event_to_push(&self, settings: &Settings) -> Option<u64> {
+        let subscriber = self.push.as_ref()?;
+        let replaced = settings
+            .push_messages
+            .contains_key(&subscriber.subscription.destination);
+        match subscriber.head()?.content {
+            Content::Event { index, .. }
+                if subscriber.subscription.include_payload && !replaced =>
+            {
+                Some(index)
+            }
+            Content::Event { .. } | Content::Notify { .. } => None,
+        }
+    }
+
+    /// The first delivery as it is posted.
+    fn posted(
+        &self,
+        event: Option<&Event>,
+        settings: &Settings,
+        keys: &wire::keys::Keys,
+    ) -> Option<Push> {
+        let subscriber = self.push.as_ref()?;
+        let delivery = subscriber
+            .head()
+            .filter(|delivery| self.pushing == Some(delivery.number))?;
+        Some(Push {
+            delivery: DeliveryId {
+                session: self.id,
+                number: delivery.number,
+            },
+            destination: subscriber.subscription.destination.clone(),
+            body: self.push_body(subscriber, delivery, event, settings, keys),
+            owed_at: delivery.owed_at,
+            failed: delivery.failed,
+        })
+    }
+}
+
+/// Folds stored steps of a push side in; the first is its subscription.
+pub(super) fn fold(push: &mut Option<Subscriber>, changes: &[push::Change]) {
+    for change in changes {
+        match (&mut *push, change) {
+            (Some(subscriber), change) => subscriber.apply(change),
+            (None, push::Change::Subscribed(subscription)) => {
+                *push = Some(Subscriber::new(subscription.clone()))
+            }
+            (None, _) => {}
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! Waking, looking after, and putting away. A session that nobody watches and nothing happens to leaves memory; its next
+//! deadline is in the store's index, and it comes back on the first touch.
+
+use super::*;
+use crate::chat::{QuitReason, Verdict};
+use crate::hub::fan_out::CUSTOMER;
+
+/// Events stay in memory this long after the last touch.
+const EVENTS_KEPT_FOR: Duration = Duration::from_secs(5);
+/// A push that waits for room at its destination is looked for again after a crash within this time.
+const PUSH_FALLBACK: Duration = Duration::from_secs(60);
+
+impl Shard {
+    /// A sleeping session has something to do.
+    pub(super) fn wake(&mut self, session: SessionId) {
+        if !self.rooms.contains_key(&session) {
+            self.rooms
+                .insert(session, Slot::Loading(Loading::default()));
+            self.outputs.push_back(Output::Load(session));
+        }
+    }
+
+    /// The store has answered for a session that is being loaded.
+    pub(super) fn loaded(
+        &mut self,
+        session: SessionId,
+        result: Result<Option<Stored>, store::Error>,
+        now: Now,
+    ) {
+        let Some(Slot::Loading(loading)) = self.rooms.remove(&session) else {
+            return;
+        };
+        let stored = match result {
+            Ok(Some(stored)) => stored,
+            Ok(None) => return loading.give_up(&Refusal::Unknown),
+            Err(error) => {
+                tracing::error!(%session, %error, "the session cannot be loaded");
+                return loading.give_up(&error.into());
+            }
+        };
+        let mut room = self.revive(session, stored, now);
+        room.seats = loading.seats;
+        let viewers: Vec<ViewerId> = room.seats.iter().map(|seat| seat.viewer.id()).collect();
+        self.rooms.insert(session, Slot::Awake(Box::new(room)));
+        self.reschedule(session);
+        for viewer in viewers {
+            self.catch_up(session, viewer);
+        }
+        for ask in loading.waiting {
+            self.ask(session, ask, now);
+        }
+        self.offer_push(session, now);
+    }
+
+    /// Folds what was stored; timers that were set before this process was ready start anew.
+    fn revive(&self, session: SessionId, stored: Stored, now: Now) -> Room {
+        let mut snapshot = stored
+            .snapshot
+            .unwrap_or_else(|| Snapshot::new(chat::Session::new(), self.started));
+        for record in stored.records {
+            record
+                .changes
+                .iter()
+                .for_each(|change| snapshot.chat.apply(change));
+            pushes::fold(&mut snapshot.push, &record.push);
+            snapshot.remembered.extend(record.remembered);
+        }
+        snapshot.chat.restart_timers(self.started);
+        let policy = self.settings.policy_of(snapshot.chat.service());
+        snapshot.chat.settle(policy, now.instant);
+        snapshot.presence.touched = snapshot.presence.touched.max(self.started);
+        let mut room = Room::new(session, snapshot, stored.epoch, now.instant);
+        let waits_for_viewer = room
+            .push
+            .as_ref()
+            .is_some_and(push::Subscriber::awaits_viewer);
+        if waits_for_viewer || room.orphans().next().is_some() {
+            room.orphans_until =
+                Some((self.started + self.settings.agents_return_within).max(now.instant));
+        }
+        room
+    }
+
+    /// Looks after every session whose time has come.
+    pub(super) fn tick(&mut self, now: Now) {
+        while let Some(&(at, session)) = self.timers.first() {
+            if at > now.instant {
+                return;
+            }
+            self.timers.pop_first();
+            if let Some(room) = self.room(session) {
+                room.timer = None;
+                self.look_after(session, now);
+            }
+        }
+    }
+
+    fn look_after(&mut self, session: SessionId, now: Now) {
+        self.look_after_inactivity(session, now);
+        self.look_after_customer(session, now);
+        self.look_after_orphans(session, now);
+        self.push_due(session, now);
+        let settings = self.settings.clone();
+        let Some(room) = self.room(session) else {
+            return;
+        };
+        if room.expired(&settings, now.instant) {
+            return self.forget(session);
+        }
+        if room.can_sleep(&settings, now.instant) {
+            return self.put_away(session, now);
+        }
+        if now.instant.since(room.touched) >= EVENTS_KEPT_FOR {
+            room.forget_events();
+        }
+        self.reschedule(session);
+    }
+
+    fn look_after_inactivity(&mut self, session: SessionId, now: Now) {
+        let settings = self.settings.clone();
+        if self.failing.is_some() {
+            return;
+        }
+        let Some(room) = self.room(session) else {
+            return;
+        };
+        if room
+            .chat
+            .poll_timeout(settings.policy_of(&room.service))
+            .is_some_and(|at| at <= now.instant)
+        {
+            let changes = room.chat.due(settings.policy_of(&room.service), now);
+            if !changes.is_empty() {
+                self.commit(
+                    session,
+                    Decision {
+                        changes,
+                        ..Decision::default()
+                    },
+                    Vec::new(),
+                    now,
+                );
+            }
+        }
+    }
+
+    fn look_after_customer(&mut self, session: SessionId, now: Now) {
+        let settings = self.settings.clone();
+        let Some(room) = self.room(session) else {
+            return;
+        };
+        if !room.customer_is_present() {
+            return;
+        }
+        match room.presence.expired(
+            room.push.is_some(),
+            room.vouched(),
+            settings.policy_of(&room.service),
+            now.instant,
+        ) {
+            Verdict::Nothing => {}
+            Verdict::GrantOnceMore => room.presence.grant(now.instant),
+            Verdict::Remove => {
+                let command = Command::Remove {
+                    participant: CUSTOMER,
+                    quit: QuitReason::Inactive,
+                    lost: false,
+                };
+                self.command(session, command, now);
+            }
+        }
+    }
+
+    /// Agents who have not come back after a restart leave as lost; a customer's client that has not is gone.
+    fn look_after_orphans(&mut self, session: SessionId, now: Now) {
+        let Some(room) = self.room(session) else {
+            return;
+        };
+        if room.orphans_until.is_none_or(|until| until > now.instant) {
+            return;
+        }
+        room.orphans_until = None;
+        let orphans: Vec<ParticipantId> = room.orphans().map(|orphan| orphan.id).collect();
+        for participant in orphans {
+            self.command(
+                session,
+                Command::Remove {
+                    participant,
+                    quit: QuitReason::Server,
+                    lost: true,
+                },
+                now,
+            );
+        }
+        if self.room(session).is_some_and(|room| !room.vouched()) {
+            self.viewer_gone(session, now);
+        }
+    }
+
+    fn put_away(&mut self, session: SessionId, now: Now) {
+        let Some(Slot::Awake(room)) = self.rooms.remove(&session) else {
+            return;
+        };
+        self.unschedule(&room);
+        let push = room.push_queued.then(|| now.instant + PUSH_FALLBACK);
+        let deadline = room.deadline(&self.settings, push);
+        self.outputs.push_back(Output::PutAway(
+            session,
+            Box::new(room.snapshot()),
+            deadline,
+        ));
+    }
+
+    fn forget(&mut self, session: SessionId) {
+        if let Some(Slot::Awake(room)) = self.rooms.remove(&session) {
+            self.unschedule(&room);
+            self.forget_push(&room);
+            self.outputs.push_back(Output::Forget(session));
+        }
+    }
+
+    /// Everything that is awake and has nothing under way goes to sleep: the end of a drain.
+    pub fn put_all_away(&mut self, now: Now) {
+        let idle: Vec<SessionId> = self
+            .rooms
+            .iter()
+            .filter_map(|(session, slot)| match slot {
+                Slot::Awake(room) if room.committing == 0 => Some(*session),
+                _ => None,
+            })
+            .collect();
+        for session in idle {
+            self.put_away(session, now);
+        }
+    }
+
+    pub(super) fn sign_of_life(&mut self, session: SessionId, now: Now) {
+        if let Some(room) = self.room(session) {
+            room.presence.touch(now.instant);
+        }
+    }
+
+    /// Puts the session's entry in the timers where it belongs now.
+    pub(super) fn reschedule(&mut self, session: SessionId) {
+        let settings = self.settings.clone();
+        let Some(room) = self.rooms.get_mut(&session).and_then(Slot::awake) else {
+            return;
+        };
+        let wanted = room.next_look(&settings);
+        if room.timer == wanted {
+            return;
+        }
+        // A timer that rings too early costs one look; moving it with every touch would cost more.
+        if let (Some(set), Some(wanted)) = (room.timer, wanted)
+            && set <= wanted
+        {
+            return;
+        }
+        let old = std::mem::replace(&mut room.timer, wanted);
+        if let Some(at) = old {
+            self.timers.remove(&(at, session));
+        }
+        if let Some(at) = wanted {
+            self.timers.insert((at, session));
+        }
+    }
+
+    pub(super) fn unschedule(&mut self, room: &Room) {
+        if let Some(at) = room.timer {
+            self.timers.remove(&(at, room.id));
+        }
+    }
+}
+
+impl Loading {
+    fn give_up(self, refusal: &Refusal) {
+        for ask in self.waiting {
+            ask.refuse(refusal.clone());
+        }
+        for seat in self.seats {
+            seat.viewer.dismiss();
+        }
+    }
+}
+
+impl Room {
+    fn customer_is_present(&self) -> bool {
+        self.chat
+            .customer()
+            .is_some_and(chat::Participant::is_present)
+    }
+
+    /// When the session must be looked after, awake or asleep. `push` is when a push must be looked for again.
+    fn deadline(&self, settings: &Settings, push: Option<Instant>) -> Option<Instant> {
+        let policy = settings.policy_of(&self.service);
+        let customer = self
+            .customer_is_present()
+            .then(|| {
+                self.presence
+                    .next(self.push.is_some(), self.vouched(), policy)
+            })
+            .flatten();
+        let idle = self.chat.poll_timeout(policy);
+        let readable = self
+            .chat
+            .closed_at()
+            .map(|at| Instant(at.0) + policy.closed_session_readable);
+        [
+            customer,
+            idle,
+            readable,
+            self.orphans_until,
+            push,
+            self.push_timeout(settings),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    fn next_look(&self, settings: &Settings) -> Option<Instant> {
+        let events = self.keeps_events().then(|| self.touched + EVENTS_KEPT_FOR);
+        let sleep = self.may_sleep().then(|| self.touched + settings.awake_for);
+        [self.deadline(settings, None), events, sleep]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Closed, and no longer readable.
+    fn expired(&self, settings: &Settings, now: Instant) -> bool {
+        let readable_until = self
+            .chat
+            .closed_at()
+            .map(|at| Instant(at.0) + settings.policy_of(&self.service).closed_session_readable);
+        readable_until.is_some_and(|until| until <= now) && self.may_sleep()
+    }
+
+    fn may_sleep(&self) -> bool {
+        self.seats.is_empty()
+            && self.committing == 0
+            && self.fetching == 0
+            && self.pushing.is_none()
+            && self.orphans_until.is_none()
+    }
+
+    fn can_sleep(&self, settings: &Settings, now: Instant) -> bool {
+        self.may_sleep() && now.since(self.touched) >= settings.awake_for
+    }
+}

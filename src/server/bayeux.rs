@@ -1,0 +1,57 @@
+//! The Bayeux address of a listener: requests and sockets, handed to a registry of clients.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hyper::Request;
+use hyper::http::request::Parts;
+
+use super::router::{Answer, Bayeux};
+use super::socket::Socket;
+use crate::bayeux::ConnectionId;
+use crate::http::{Caller, Connection, Response};
+use crate::transport::{self, Registry, long_poll, websocket};
+
+/// The clients of one listener.
+pub(super) struct Door(pub(super) Arc<Registry>);
+
+impl Bayeux for Door {
+    fn poll(&self, parts: Parts, body: Bytes, caller: &Caller) -> Answer {
+        Box::pin(long_poll::handle(&self.0, parts, body, of(caller)))
+    }
+
+    fn upgrade(&self, parts: Parts, caller: &Caller) -> Response {
+        let response = match websocket::upgrade(&self.0, &parts) {
+            Ok(response) => response,
+            Err(response) => return *response,
+        };
+        let visitor = websocket::Visitor::new(&parts, of(caller));
+        let (registry, connection) = (self.0.clone(), caller.connection.clone());
+        let request = Request::from_parts(parts, ());
+        tokio::spawn(async move {
+            match hyper::upgrade::on(request)
+                .await
+                .map_err(|error| error.to_string())
+                .and_then(|upgraded| Socket::take(upgraded).map_err(|error| error.to_string()))
+            {
+                Ok((socket, early)) => websocket::serve(registry, socket, early, visitor).await,
+                Err(error) => tracing::debug!(%error, "a WebSocket did not come to be"),
+            }
+            // Its place among the connections is free only now.
+            drop(connection);
+        });
+        response
+    }
+
+    fn closed(&self, connection: &Connection, clean: bool) {
+        self.0.closed(ConnectionId(connection.id), clean);
+    }
+}
+
+fn of(caller: &Caller) -> transport::Connection {
+    transport::Connection {
+        id: ConnectionId(caller.connection.id),
+        address: caller.address,
+        secure: caller.secure,
+    }
+}

@@ -1,0 +1,61 @@
+//! What the listeners count of requests, under the names that Prometheus expects.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+
+use super::route::Door;
+
+/// What is counted of requests; cheap to clone, and the clones count together.
+#[derive(Clone, Debug, Default)]
+pub struct Counters {
+    requests: Family<Labels, Counter>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Labels {
+    listener: &'static str,
+    route: &'static str,
+    status: u16,
+}
+
+impl Counters {
+    /// Makes `parlor_http_requests_total` known.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "parlor_http_requests",
+            "Requests that were answered",
+            self.requests.clone(),
+        );
+    }
+
+    /// A request was answered.
+    pub fn answered(&self, door: Door, route: &'static str, status: u16) {
+        let labels = Labels {
+            listener: door.name(),
+            route,
+            status,
+        };
+        self.requests.get_or_create(&labels).inc();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prometheus_client::encoding::text::encode;
+
+    #[test]
+    fn requests_are_counted_by_listener_route_and_status() {
+        let counters = Counters::default();
+        let mut registry = Registry::default();
+        counters.register(&mut registry);
+        counters.answered(Door::Public, "cometd", 200);
+        counters.clone().answered(Door::Public, "cometd", 200);
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        let line = r#"parlor_http_requests_total{listener="public",route="cometd",status="200"} 2"#;
+        assert!(text.contains(line), "{text}");
+    }
+}

@@ -1,0 +1,320 @@
+//! A listener: accepts connections, speaks HTTP/1.1 on each, and lets them go in an orderly way.
+//!
+//! What a connection may cost is bounded here, because the defaults of the libraries are generous: how long a head may
+//! take and how long it may be, how long a connection may be idle, how many there may be. When descriptors run out the
+//! listener waits instead of spinning. A peer that vanished without a word is noticed by TCP itself.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::net::sockopt;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Sleep, sleep, timeout};
+
+use crate::http::slots::Slots;
+use crate::http::{Connection, Response};
+use crate::server::tls::Tls;
+
+/// What answers the requests of a listener.
+pub trait Service: Send + Sync + 'static {
+    /// Answers one request.
+    fn call(
+        &self,
+        request: Request<Incoming>,
+        connection: Arc<Connection>,
+    ) -> impl Future<Output = Response> + Send;
+
+    /// HTTP on this connection is over: it was closed, or upgraded. `clean` says that everything written has reached the
+    /// other end: it closed the connection in order, or was idle so long that unacknowledged bytes would have shown.
+    fn closed(&self, connection: &Connection, clean: bool);
+}
+
+/// How a listener treats its connections.
+#[derive(Clone)]
+pub struct Options {
+    /// Speaks TLS with this.
+    pub tls: Option<Arc<Tls>>,
+    /// How many connections there may be; those beyond are closed at once.
+    pub slots: Arc<Slots>,
+    /// From accepting to the end of the first request's head, and for the TLS handshake before it.
+    pub first_head: Duration,
+    /// From one response to the end of the next request's head. Longer than load balancers keep their connections, which
+    /// would else send a request into the closing.
+    pub idle: Duration,
+    /// Bytes of a request's head at most, 8 KiB or more: a longer one is answered 431.
+    pub head_bytes: usize,
+    /// After which unacknowledged bytes, or an unanswered probe, end a connection. Less than `idle`.
+    pub silence: Duration,
+    /// How long requests under way may take once the listener is draining.
+    pub drain: Duration,
+}
+
+/// How far the end of a listener has come; it only moves forward.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Accepts connections.
+    #[default]
+    Serving,
+    /// Accepts none, closes the idle ones, and finishes what is under way within [`Options::drain`].
+    Draining,
+    /// Every connection is cut.
+    Ended,
+}
+
+/// Ids of connections, unique in the process: two listeners share one of these.
+#[derive(Debug, Default)]
+pub struct Ids(AtomicU64);
+
+struct Listener<S> {
+    options: Options,
+    service: Arc<S>,
+    ids: Arc<Ids>,
+    told: watch::Receiver<Stage>,
+    /// Held by every connection, also after an upgrade, so that the listener knows when the last has gone.
+    open: mpsc::Sender<Infallible>,
+}
+
+impl Options {
+    /// The usual treatment, without TLS.
+    pub fn new(slots: Arc<Slots>) -> Self {
+        Self {
+            tls: None,
+            slots,
+            first_head: Duration::from_secs(10),
+            idle: Duration::from_secs(75),
+            head_bytes: 16 * 1024,
+            silence: Duration::from_secs(30),
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Ids {
+    fn next(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// Serves a bound socket until `stage` has come to its end, and every connection has gone or is cut: upgraded ones too, as
+/// long as their [`Connection`] is held, but these are not cut.
+pub async fn serve<S: Service>(
+    socket: TcpListener,
+    options: Options,
+    service: Arc<S>,
+    ids: Arc<Ids>,
+    mut stage: watch::Receiver<Stage>,
+) {
+    let (tell, told) = watch::channel(Stage::Serving);
+    let (open, gone) = mpsc::channel(1);
+    let drain = options.drain;
+    let listener = Listener {
+        options,
+        service,
+        ids,
+        told,
+        open,
+    };
+    tokio::select! {
+        () = accept(&socket, &listener) => {}
+        () = reached(&mut stage, Stage::Draining) => {}
+    }
+    drop(socket);
+    drop(listener);
+    tell.send_replace(Stage::Draining);
+    let_go(gone, stage, drain, &tell).await;
+}
+
+/// Waits for the last connection, upgraded ones included, and cuts those that take too long.
+async fn let_go(
+    mut gone: mpsc::Receiver<Infallible>,
+    mut stage: watch::Receiver<Stage>,
+    drain: Duration,
+    tell: &watch::Sender<Stage>,
+) {
+    tokio::select! {
+        _ = gone.recv() => return,
+        () = sleep(drain) => tracing::warn!("drain-timeout is over: the connections still open are cut"),
+        () = reached(&mut stage, Stage::Ended) => {}
+    }
+    tell.send_replace(Stage::Ended);
+    // Sockets that were upgraded are not the listener's to cut.
+    let _ = timeout(Duration::from_secs(1), gone.recv()).await;
+}
+
+async fn accept<S: Service>(socket: &TcpListener, listener: &Listener<S>) {
+    let mut exhausted = false;
+    loop {
+        match socket.accept().await {
+            Ok((stream, peer)) => {
+                exhausted = false;
+                listener.admit(stream, peer);
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                if !exhausted {
+                    tracing::error!(%error, "no connection can be accepted at present (raise the limit of open files)");
+                }
+                exhausted = true;
+                sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+/// The connection died before it was accepted, which says nothing about the next one.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}
+
+impl<S: Service> Listener<S> {
+    fn admit(&self, stream: TcpStream, peer: SocketAddr) {
+        let slot = match self.options.slots.take(peer.ip()) {
+            Ok(slot) => slot,
+            Err(full) => {
+                tracing::debug!(%peer, reason = %full, "connection refused");
+                return;
+            }
+        };
+        if let Err(error) = prepare(&stream, self.options.silence) {
+            tracing::debug!(%peer, %error, "the socket could not be prepared");
+        }
+        let secure = self.options.tls.is_some();
+        let place = Box::new((slot, self.open.clone()));
+        let connection = Arc::new(Connection::new(self.ids.next(), peer, secure, Some(place)));
+        let mut told = self.told.clone();
+        let attendance = attend(
+            stream,
+            Arc::clone(&connection),
+            self.options.clone(),
+            Arc::clone(&self.service),
+            self.told.clone(),
+        );
+        let service = Arc::clone(&self.service);
+        tokio::spawn(async move {
+            let clean = tokio::select! {
+                clean = attendance => clean,
+                () = reached(&mut told, Stage::Ended) => false,
+            };
+            service.closed(&connection, clean);
+        });
+    }
+}
+
+/// Small writes go out at once; a peer that is silently gone is found out.
+fn prepare(stream: &TcpStream, silence: Duration) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, silence)?;
+    sockopt::set_tcp_keepintvl(stream, (silence / 3).max(Duration::from_secs(1)))?;
+    let millis = u32::try_from(silence.as_millis()).unwrap_or(u32::MAX);
+    sockopt::set_tcp_user_timeout(stream, millis)?;
+    Ok(())
+}
+
+async fn attend<S: Service>(
+    stream: TcpStream,
+    connection: Arc<Connection>,
+    options: Options,
+    service: Arc<S>,
+    told: watch::Receiver<Stage>,
+) -> bool {
+    let Some(tls) = options.tls.clone() else {
+        return converse(stream, connection, &options, service, told).await;
+    };
+    match timeout(options.first_head, tls.accept(stream)).await {
+        Ok(Ok(stream)) => converse(stream, connection, &options, service, told).await,
+        Ok(Err(error)) => {
+            tracing::debug!(peer = %connection.peer, %error, "TLS handshake failed");
+            false
+        }
+        Err(_) => false,
+    }
+}
+
+/// Speaks HTTP until the connection ends or is upgraded; whether it ended cleanly.
+async fn converse<S: Service>(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    connection: Arc<Connection>,
+    options: &Options,
+    service: Arc<S>,
+    mut told: watch::Receiver<Stage>,
+) -> bool {
+    let asked = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&asked);
+    let answer = service_fn(move |request| {
+        seen.store(true, Ordering::Relaxed);
+        let (service, connection) = (Arc::clone(&service), Arc::clone(&connection));
+        async move { Ok::<_, Infallible>(service.call(request, connection).await) }
+    });
+    let http = builder(options).serve_connection(TokioIo::new(stream), answer);
+    let mut http = pin!(http.with_upgrades());
+    // Boxed, so that it costs nothing once the first request has come.
+    let mut first_head = Some(Box::pin(sleep(options.first_head)));
+    let mut dismissed = false;
+    loop {
+        tokio::select! {
+            end = http.as_mut() => return is_clean(end) && !dismissed,
+            () = reached(&mut told, Stage::Draining), if !dismissed => {
+                dismissed = true;
+                http.as_mut().graceful_shutdown();
+            }
+            () = waited(&mut first_head), if first_head.is_some() => {
+                first_head = None;
+                if !asked.load(Ordering::Relaxed) {
+                    return false;
+                }
+            }
+        }
+    }
+}
+
+async fn waited(sleep: &mut Option<Pin<Box<Sleep>>>) {
+    if let Some(sleep) = sleep {
+        sleep.await;
+    }
+}
+
+fn builder(options: &Options) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        // Counts from the last response, and so bounds idle connections as well as slow heads.
+        .header_read_timeout(options.idle)
+        .max_buf_size(options.head_bytes)
+        .half_close(false);
+    http
+}
+
+/// A timeout between two requests is an orderly end: what was written before had been acknowledged long since.
+fn is_clean(end: hyper::Result<()>) -> bool {
+    match end {
+        Ok(()) => true,
+        Err(error) => error.is_timeout(),
+    }
+}
+
+/// Completes when the stage is `wanted` or later, or whoever decides on it has gone.
+async fn reached(stage: &mut watch::Receiver<Stage>, wanted: Stage) {
+    let _ = stage.wait_for(|stage| *stage >= wanted).await;
+}
+
+#[cfg(test)]
+mod tests;

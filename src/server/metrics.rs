@@ -1,0 +1,236 @@
+//! What an operator sees at `/metrics`. It is counted where it happens, and looked up here when somebody asks.
+
+use std::fmt::{Debug, Error, Formatter};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry as Metrics;
+
+use crate::http::rate_limit::RateLimits;
+use crate::http::slots::Slots;
+use crate::store::embedded::{GROUP_BOUNDS, Histogram, LATENCY_BOUNDS_MICROS, Stats};
+use crate::tasks::shards::Gauges;
+use crate::transport::{Counters, Registry};
+
+/// What is looked up.
+pub(super) struct Watched {
+    pub(super) stats: Arc<Stats>,
+    pub(super) customers: Arc<Registry>,
+    pub(super) agents: Arc<Registry>,
+    pub(super) gauges: Arc<Gauges>,
+    pub(super) limits: Arc<RateLimits>,
+    pub(super) slots: [Arc<Slots>; 2],
+}
+
+/// Adds everything to `metrics`.
+pub(super) fn register(metrics: &mut Metrics, watched: Watched, subscriptions_ignored: Counter) {
+    metrics.register(
+        "parlor_push_subscriptions_ignored",
+        "Chats begun without the pushes they wished for, because configuration does not allow them",
+        subscriptions_ignored,
+    );
+    metrics.register_collector(Box::new(watched));
+}
+
+impl Collector for Watched {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
+        self.encode_connections(&mut encoder)?;
+        self.encode_sessions(&mut encoder)?;
+        self.encode_store(&mut encoder)
+    }
+}
+
+impl Watched {
+    fn encode_connections(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let each = [
+            ("public", self.customers.counters(), self.slots[0].taken()),
+            ("internal", self.agents.counters(), self.slots[1].taken()),
+        ];
+        by_listener(
+            encoder,
+            "parlor_connections",
+            "Connections",
+            &each,
+            |_, connections| connections as u64,
+        )?;
+        by_listener(
+            encoder,
+            "parlor_websockets",
+            "WebSockets",
+            &each,
+            |counters, _| counters.websockets,
+        )?;
+        by_listener(
+            encoder,
+            "parlor_long_polls",
+            "Long-polls that are held",
+            &each,
+            |counters, _| counters.polls,
+        )?;
+        by_listener(
+            encoder,
+            "parlor_bayeux_sessions",
+            "Bayeux sessions",
+            &each,
+            |counters, _| counters.sessions,
+        )?;
+        let full = each
+            .iter()
+            .map(|(_, counters, _)| counters.queue_full)
+            .sum();
+        counter(
+            encoder,
+            "parlor_queue_full",
+            "Times a viewer's queue was full: it reads on from the store when there is room",
+            full,
+        )?;
+        counter(
+            encoder,
+            "parlor_rate_limited",
+            "Requests and messages refused by [rate-limit]",
+            self.limits.refused(),
+        )
+    }
+
+    fn encode_sessions(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let awake = self.gauges.awake.load(Relaxed) as u64;
+        gauge(
+            encoder,
+            "parlor_sessions_live",
+            "Chat sessions in memory",
+            awake,
+        )
+    }
+
+    fn encode_store(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let stats = &self.stats;
+        counter(
+            encoder,
+            "parlor_store_records",
+            "Records that became durable, one for each command",
+            stats.records.load(Relaxed),
+        )?;
+        counter(
+            encoder,
+            "parlor_store_commits",
+            "Groups of records that were synced together",
+            stats.groups.load(Relaxed),
+        )?;
+        counter(
+            encoder,
+            "parlor_store_failures",
+            "Records that could not be made durable",
+            stats.failures.load(Relaxed),
+        )?;
+        counter(
+            encoder,
+            "parlor_store_damaged",
+            "Sessions whose record was found to be damaged",
+            stats.damaged.load(Relaxed),
+        )?;
+        counter(
+            encoder,
+            "parlor_store_written_bytes",
+            "Bytes written to the log",
+            stats.bytes.load(Relaxed),
+        )?;
+        gauge(
+            encoder,
+            "parlor_store_segments",
+            "Segments of the log",
+            stats.segments.load(Relaxed),
+        )?;
+        gauge(
+            encoder,
+            "parlor_store_free_bytes",
+            "Bytes free on the disk",
+            stats.free_bytes.load(Relaxed),
+        )?;
+        let micros = LATENCY_BOUNDS_MICROS.map(|bound| bound as f64 / 1e6);
+        histogram(
+            encoder,
+            "parlor_store_commit_seconds",
+            "From a record's queueing until it is durable",
+            &stats.latency,
+            &micros,
+            1e6,
+        )?;
+        let sizes = GROUP_BOUNDS.map(|bound| bound as f64);
+        histogram(
+            encoder,
+            "parlor_store_commit_records",
+            "Records synced together",
+            &stats.group_sizes,
+            &sizes,
+            1.0,
+        )
+    }
+}
+
+impl Debug for Watched {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result<(), Error> {
+        f.write_str("Watched")
+    }
+}
+
+fn by_listener(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    each: &[(&str, Counters, usize)],
+    value: impl Fn(&Counters, usize) -> u64,
+) -> Result<(), Error> {
+    let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    for (listener, counters, connections) in each {
+        let gauge = ConstGauge::new(signed(value(counters, *connections)));
+        gauge.encode(metric.encode_family(&[("listener", *listener)])?)?;
+    }
+    Ok(())
+}
+
+fn gauge(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    value: u64,
+) -> Result<(), Error> {
+    let gauge = ConstGauge::new(signed(value));
+    gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)
+}
+
+fn counter(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    value: u64,
+) -> Result<(), Error> {
+    let counter = ConstCounter::new(value);
+    counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)
+}
+
+/// `scale` is how many units of the histogram make one of the metric.
+fn histogram(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    from: &Histogram,
+    bounds: &[f64],
+    scale: f64,
+) -> Result<(), Error> {
+    let counts = from.buckets.iter().map(|bucket| bucket.load(Relaxed));
+    let bounds = bounds.iter().copied().chain([f64::MAX]);
+    let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
+    let sum = from.sum.load(Relaxed) as f64 / scale;
+    encoder
+        .encode_descriptor(name, help, None, MetricType::Histogram)?
+        .encode_histogram::<NoLabelSet>(sum, from.count(), &buckets, None)
+}
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,83 @@
+//! Between the shards and the poster.
+
+use std::sync::Arc;
+
+use prometheus_client::registry::Registry;
+use tokio::sync::mpsc;
+
+use super::{random, settings};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::hub::shard::{Input, Push};
+use crate::hub::shard_of;
+use crate::lifecycle::Exit;
+use crate::tasks::push::{Job, Metrics, Poster, Report};
+use crate::tasks::shards;
+
+/// The poster as the shards see it.
+pub(super) struct Pushes(pub(super) Poster);
+
+impl shards::Pushes for Pushes {
+    fn offer(&self, push: Push) -> Result<(), Push> {
+        let job = Job {
+            delivery: push.delivery,
+            destination: Arc::from(push.destination.as_str()),
+            body: push.body.clone(),
+            traceparent: traceparent().into(),
+            owed_at: push.owed_at,
+            failed: push.failed,
+        };
+        self.0.offer(job).map_err(|_| push)
+    }
+}
+
+/// A poster that reports to the shards.
+pub(super) fn poster(
+    config: &Config,
+    clock: Clock,
+    shards: &[mpsc::Sender<Input>],
+    metrics: &mut Registry,
+) -> Result<Poster, Exit> {
+    let counted = Metrics::default();
+    counted.register(metrics);
+    let shards: Arc<[mpsc::Sender<Input>]> = shards.into();
+    Poster::new(
+        settings::destinations(config),
+        clock,
+        counted,
+        move |report| tell(shards.clone(), report),
+    )
+    .map_err(|error| Exit::unavailable("the push destinations", error))
+}
+
+/// A report waits for room: it is never lost.
+async fn tell(shards: Arc<[mpsc::Sender<Input>]>, report: Report) {
+    match report {
+        Report::Settled { delivery, outcome } => {
+            let shard = &shards[shard_of(delivery.session, shards.len())];
+            let _ = shard.send(Input::Settled(delivery, outcome)).await;
+        }
+        Report::Room { destination, room } => {
+            let each = room.div_ceil(shards.len().max(1));
+            for shard in &*shards {
+                let _ = shard.send(Input::PushRoom(destination.clone(), each)).await;
+            }
+        }
+        // What waits for a destination that wants nothing more becomes a dead letter at once.
+        Report::Recovered { destination } | Report::Disabled { destination } => {
+            for shard in &*shards {
+                let _ = shard.send(Input::PushRecovered(destination.clone())).await;
+            }
+        }
+    }
+}
+
+/// A new trace: W3C *Trace Context*, version 00, sampled.
+fn traceparent() -> String {
+    format!(
+        "00-{:016x}{:016x}-{:016x}-01",
+        random() | 1,
+        random(),
+        random() | 1
+    )
+}

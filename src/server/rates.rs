@@ -1,0 +1,36 @@
+//! `[rate-limit]` for what comes over Bayeux, message by message.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::router;
+use crate::clock::Clock;
+use crate::http::rate_limit::RateLimits;
+use crate::id::SessionId;
+use crate::transport::customers::Rates;
+
+/// The buckets that REST uses too.
+pub(super) struct Counted {
+    pub(super) limits: Arc<RateLimits>,
+    pub(super) settings: watch::Receiver<Arc<router::Settings>>,
+    pub(super) clock: Clock,
+}
+
+impl Rates for Counted {
+    fn allow(&self, address: IpAddr, chat: Option<SessionId>) -> bool {
+        let settings = self.settings.borrow();
+        if settings.rates.exempts(address) {
+            return true;
+        }
+        let now = self.clock.now().instant;
+        match chat {
+            Some(chat) => self
+                .limits
+                .chat(&settings.rates, chat, address, now)
+                .is_ok(),
+            None => self.limits.address(&settings.rates, address, now).is_ok(),
+        }
+    }
+}

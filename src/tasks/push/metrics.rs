@@ -1,0 +1,121 @@
+//! What is counted of the pushes.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use crate::push::{Answer, Outcome};
+
+/// The counters of contract §3. Clones count into the same.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    deliveries: Family<Ending, Counter>,
+    attempts: Family<Attempt, Counter>,
+    dead_letters: Family<To, Counter>,
+    owed: Family<To, Gauge>,
+    attempt_seconds: Histogram,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct To {
+    destination: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Ending {
+    destination: String,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Attempt {
+    destination: String,
+    status: String,
+}
+
+impl Metrics {
+    /// Adds them to `registry` under their full names.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "parlor_push_deliveries",
+            "Pushes that ended: delivered, or dead (given up)",
+            self.deliveries.clone(),
+        );
+        registry.register(
+            "parlor_push_attempts",
+            "Attempts at a push, by HTTP status or the reason why there was none",
+            self.attempts.clone(),
+        );
+        registry.register(
+            "parlor_push_dead_letters",
+            "Pushes that were given up",
+            self.dead_letters.clone(),
+        );
+        registry.register(
+            "parlor_push_owed",
+            "Pushes that are owed now",
+            self.owed.clone(),
+        );
+        registry.register(
+            "parlor_push_attempt_seconds",
+            "How long an attempt took",
+            self.attempt_seconds.clone(),
+        );
+    }
+
+    /// The pushes owed to a destination, counted by whoever knows them: the hub.
+    pub fn owed(&self, destination: &str) -> Gauge {
+        self.owed.get_or_create(&to(destination)).clone()
+    }
+
+    pub(super) fn attempted(&self, destination: &str, answer: Answer, took: Duration) {
+        let attempt = Attempt {
+            destination: destination.to_owned(),
+            status: answer.label(),
+        };
+        self.attempts.get_or_create(&attempt).inc();
+        self.attempt_seconds.observe(took.as_secs_f64());
+    }
+
+    pub(super) fn settled(&self, destination: &str, outcome: &Outcome) {
+        let outcome = match outcome {
+            Outcome::Delivered => "delivered",
+            Outcome::Dead { .. } => "dead",
+            Outcome::Retry { .. } => return,
+        };
+        if outcome == "dead" {
+            self.dead_letters.get_or_create(&to(destination)).inc();
+        }
+        let ending = Ending {
+            destination: destination.to_owned(),
+            outcome,
+        };
+        self.deliveries.get_or_create(&ending).inc();
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            deliveries: Family::default(),
+            attempts: Family::default(),
+            dead_letters: Family::default(),
+            owed: Family::default(),
+            attempt_seconds: Histogram::new(BUCKETS),
+        }
+    }
+}
+
+fn to(destination: &str) -> To {
+    To {
+        destination: destination.to_owned(),
+    }
+}
+
+/// From a receiver next door to one that never answers.
+const BUCKETS: [f64; 10] = [0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 10.0];

@@ -1,0 +1,423 @@
+//! One Bayeux client: its session, who waits for what it says, and the party behind it.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
+
+use bytes::Bytes;
+use tokio::sync::{Notify, oneshot};
+
+use crate::bayeux::{
+    Carrier, Config, ConnectionId, Ending, Event, ExchangeId, Greeting, Input, Offer, Output,
+    Request, Session,
+};
+use crate::clock::Instant;
+use crate::id::ClientId;
+
+use super::application::{Gone, Party, PublishDone};
+use super::browser::Browser;
+use super::driver::Registry;
+use super::sharded::lock;
+
+/// One Bayeux client.
+pub struct Client {
+    id: ClientId,
+    registry: Weak<Registry>,
+    party: OnceLock<Arc<dyn Party>>,
+    browser: OnceLock<Browser>,
+    state: Mutex<State>,
+}
+
+struct State {
+    session: Session,
+    /// Somebody is carrying out what the session wants; others leave it to them, so that it happens in order.
+    pumping: bool,
+    waiting: Vec<(ExchangeId, oneshot::Sender<Answer>)>,
+    sockets: Vec<(ConnectionId, Arc<Signal>)>,
+    scheduled: Option<Instant>,
+}
+
+/// The answer to an HTTP request.
+#[derive(Debug)]
+pub enum Answer {
+    /// These messages.
+    Messages(Vec<Bytes>),
+    /// A newer connect has taken its place.
+    Overtaken,
+}
+
+/// How a WebSocket's task is told that there is something to do.
+#[derive(Debug, Default)]
+pub struct Signal {
+    wake: Notify,
+    closing: AtomicU8,
+}
+
+/// Why a WebSocket is closed from within.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closing {
+    /// The client goes on over another connection.
+    Superseded,
+    /// The server ends.
+    GoingAway,
+}
+
+/// The way to one client, cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    id: ClientId,
+    client: Weak<Client>,
+}
+
+impl Client {
+    /// A client that begins with this handshake; its party is named by [`welcome`](Self::welcome).
+    pub fn new(
+        id: ClientId,
+        registry: &Arc<Registry>,
+        greeting: &Greeting,
+        from: (Carrier, ConnectionId),
+        config: Arc<Config>,
+    ) -> Arc<Self> {
+        let session = Session::new(id, greeting, from, config, registry.now().instant);
+        Arc::new(Self {
+            id,
+            registry: Arc::downgrade(registry),
+            party: OnceLock::new(),
+            browser: OnceLock::new(),
+            state: Mutex::new(State {
+                session,
+                pumping: false,
+                waiting: Vec::new(),
+                sockets: Vec::new(),
+                scheduled: None,
+            }),
+        })
+    }
+
+    pub fn id(&self) -> ClientId {
+        self.id
+    }
+
+    pub fn handle_to(self: &Arc<Self>) -> Handle {
+        Handle {
+            id: self.id,
+            client: Arc::downgrade(self),
+        }
+    }
+
+    /// From here on the party is told what happens.
+    pub fn welcome(self: &Arc<Self>, party: Arc<dyn Party>) {
+        let _ = self.party.set(party);
+        self.pump();
+    }
+
+    /// Binds the client to a browser, if it is bound to none; tells whether it is bound to this one.
+    pub fn belongs_to(&self, browser: Browser) -> bool {
+        *self.browser.get_or_init(|| browser) == browser
+    }
+
+    /// Takes what happened, and carries out what follows.
+    pub fn handle(self: &Arc<Self>, input: Input<'_>) {
+        let Some(registry) = self.registry.upgrade() else {
+            return;
+        };
+        self.state().session.handle(input, registry.now());
+        self.pump();
+    }
+
+    /// Hands in an HTTP request; its answer comes through the receiver.
+    pub fn request(self: &Arc<Self>, request: Request<'_>) -> oneshot::Receiver<Answer> {
+        let (answer, receiver) = oneshot::channel();
+        self.state().waiting.push((request.exchange, answer));
+        self.handle(Input::Request(request));
+        receiver
+    }
+
+    /// The client of an HTTP request has gone away.
+    pub fn abandoned(self: &Arc<Self>, exchange: ExchangeId) {
+        self.state()
+            .waiting
+            .retain(|(number, _)| *number != exchange);
+        self.handle(Input::Abandoned { exchange });
+    }
+
+    /// The application's answer to a publish.
+    pub(super) fn published(self: &Arc<Self>, publish: u64, result: Result<(), String>) {
+        self.handle(Input::Published { publish, result });
+    }
+
+    /// A WebSocket speaks for this client from now on.
+    pub fn attach(&self, connection: ConnectionId, signal: &Arc<Signal>) {
+        let mut state = self.state();
+        state.sockets.retain(|(known, _)| *known != connection);
+        state.sockets.reserve_exact(1);
+        state.sockets.push((connection, Arc::clone(signal)));
+    }
+
+    /// A WebSocket ended, or speaks for another client now.
+    pub fn detach(self: &Arc<Self>, connection: ConnectionId) {
+        self.state()
+            .sockets
+            .retain(|(known, _)| *known != connection);
+        let clean = false;
+        self.handle(Input::Closed { connection, clean });
+    }
+
+    /// What may be written to a WebSocket now.
+    pub fn poll_frame(self: &Arc<Self>, connection: ConnectionId) -> Option<Vec<Bytes>> {
+        let now = self.registry.upgrade()?.now().instant;
+        let frame = self.state().session.poll_frame(connection, now);
+        if frame.is_some() {
+            self.pump();
+        }
+        frame
+    }
+
+    /// Whether another frame may be read from a WebSocket.
+    pub fn may_read(&self, connection: ConnectionId) -> bool {
+        self.state().session.may_read(connection)
+    }
+
+    /// Whether the session has ended.
+    pub fn is_over(&self) -> bool {
+        self.state().session.is_over()
+    }
+
+    /// Whether events that went over this HTTP connection are unconfirmed.
+    pub fn rides_on(&self, connection: ConnectionId) -> bool {
+        self.state().session.rides_on(connection)
+    }
+
+    /// The time `at` that was asked for has come.
+    pub fn time_has_come(self: &Arc<Self>, at: Instant) {
+        let mut state = self.state();
+        if state.scheduled == Some(at) {
+            state.scheduled = None;
+        }
+        drop(state);
+        self.handle(Input::Timeout);
+    }
+
+    fn deliver(self: &Arc<Self>, event: Event) -> Offer {
+        let Some(registry) = self.registry.upgrade() else {
+            return Offer::Gone;
+        };
+        let offer = self.state().session.deliver(event, registry.now().instant);
+        match offer {
+            Offer::Full => registry.count_full(),
+            Offer::Queued => self.pump(),
+            Offer::Gone => {}
+        }
+        offer
+    }
+
+    /// Carries out what the session wants, in order, the party's part outside the lock.
+    fn pump(self: &Arc<Self>) {
+        let (Some(party), Some(registry)) = (self.party.get(), self.registry.upgrade()) else {
+            return;
+        };
+        let mut state = self.state();
+        if std::mem::replace(&mut state.pumping, true) {
+            return;
+        }
+        while let Some(output) = state.session.poll_output() {
+            let Some(errand) = state.carry_out(output, self.id, &registry) else {
+                continue;
+            };
+            drop(state);
+            let news = self.tell(party, &registry, errand);
+            state = self.state();
+            if let Some(news) = news {
+                state.session.handle(news, registry.now());
+            }
+        }
+        state.pumping = false;
+        state.wake_sockets();
+        state.schedule(self.id, &registry);
+    }
+
+    /// Tells the party; what it says goes back into the session.
+    fn tell(
+        self: &Arc<Self>,
+        party: &Arc<dyn Party>,
+        registry: &Registry,
+        errand: Output,
+    ) -> Option<Input<'static>> {
+        match errand {
+            Output::Subscribe { question, channels } => {
+                let result = channels
+                    .iter()
+                    .try_for_each(|channel| party.may_subscribe(channel));
+                if result.is_ok() {
+                    channels
+                        .iter()
+                        .for_each(|channel| party.subscribed(channel));
+                }
+                return Some(Input::Subscribed { question, result });
+            }
+            Output::Publish {
+                publish,
+                channel,
+                data,
+            } => match party.may_publish(&channel) {
+                Ok(()) => {
+                    let done = PublishDone::new(Arc::downgrade(self), publish);
+                    party.publish(&channel, data, done);
+                }
+                Err(error) => {
+                    let result = Err(error);
+                    return Some(Input::Published { publish, result });
+                }
+            },
+            Output::Rewind { stream, position } => {
+                party.rewind(stream, position);
+                return Some(Input::Rewound { stream });
+            }
+            Output::Unsubscribed { channel } => party.unsubscribed(&channel),
+            Output::Confirmed { stream, position } => party.confirmed(stream, position),
+            Output::Drained => party.drained(),
+            Output::Gone(how) => {
+                registry.forget(self.id);
+                party.gone(gone(how));
+            }
+            Output::Respond { .. } | Output::Overtaken { .. } | Output::Close { .. } => {}
+        }
+        None
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+impl State {
+    /// Does what needs no party; gives back what does.
+    fn carry_out(&mut self, output: Output, id: ClientId, registry: &Registry) -> Option<Output> {
+        match output {
+            Output::Respond {
+                exchange,
+                connection,
+                messages,
+                events,
+            } => {
+                if events {
+                    registry.rides(connection, id);
+                }
+                self.answer(exchange, Answer::Messages(messages), registry);
+            }
+            Output::Overtaken { exchange } => self.answer(exchange, Answer::Overtaken, registry),
+            Output::Close { connection } => {
+                let is_it = |(known, _): &&(ConnectionId, _)| *known == connection;
+                if let Some((_, signal)) = self.sockets.iter().find(is_it) {
+                    signal.close(Closing::Superseded);
+                }
+                self.sockets.retain(|(known, _)| *known != connection);
+            }
+            other => return Some(other),
+        }
+        None
+    }
+
+    /// Hands the answer over; if nobody takes it, the session is told.
+    fn answer(&mut self, exchange: ExchangeId, answer: Answer, registry: &Registry) {
+        let waits = self
+            .waiting
+            .iter()
+            .position(|(number, _)| *number == exchange);
+        let taken =
+            waits.is_some_and(|place| self.waiting.swap_remove(place).1.send(answer).is_ok());
+        if self.waiting.is_empty() {
+            self.waiting = Vec::new();
+        }
+        if !taken {
+            let input = Input::Abandoned { exchange };
+            self.session.handle(input, registry.now());
+        }
+    }
+
+    fn wake_sockets(&self) {
+        for (connection, signal) in &self.sockets {
+            if self.session.is_over() || self.session.has_frame(*connection) {
+                signal.wake.notify_one();
+            }
+        }
+    }
+
+    /// Keeps the session's one entry among the timers early enough; one that is too early is put right when it comes.
+    fn schedule(&mut self, id: ClientId, registry: &Registry) {
+        let timers = registry.timers();
+        match (self.session.poll_timeout(), self.scheduled) {
+            (Some(at), Some(scheduled)) if scheduled <= at => {}
+            (Some(at), scheduled) => {
+                timers.schedule(id, scheduled, at);
+                self.scheduled = Some(at);
+            }
+            (None, Some(scheduled)) => {
+                timers.cancel(id, scheduled);
+                self.scheduled = None;
+            }
+            (None, None) => {}
+        }
+    }
+}
+
+impl Signal {
+    /// Asks the socket's task to close it.
+    pub fn close(&self, why: Closing) {
+        self.closing.store(why as u8 + 1, Ordering::Release);
+        self.wake.notify_one();
+    }
+
+    /// Whether that was asked for.
+    pub fn closing(&self) -> Option<Closing> {
+        match self.closing.load(Ordering::Acquire) {
+            0 => None,
+            1 => Some(Closing::Superseded),
+            _ => Some(Closing::GoingAway),
+        }
+    }
+
+    /// Waits for something to do.
+    pub fn woken(&self) -> tokio::sync::futures::Notified<'_> {
+        self.wake.notified()
+    }
+}
+
+impl Handle {
+    /// The client's identifier.
+    pub fn id(&self) -> ClientId {
+        self.id
+    }
+
+    /// Offers an event; whoever writes for the client is woken.
+    pub fn deliver(&self, event: Event) -> Offer {
+        match self.client.upgrade() {
+            Some(client) => client.deliver(event),
+            None => Offer::Gone,
+        }
+    }
+
+    /// Ends the client: it is told `/meta/disconnect`, and its party that it is gone.
+    pub fn disconnect(&self) {
+        if let Some(client) = self.client.upgrade() {
+            client.handle(Input::Disconnect);
+        }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+fn gone(how: Ending) -> Gone {
+    match how {
+        Ending::Disconnected(ext) => Gone::Disconnected { ext },
+        Ending::Expired => Gone::Expired,
+        Ending::Inactive => Gone::ActivityTimeout,
+        Ending::Kicked => Gone::Kicked,
+    }
+}

@@ -1,0 +1,423 @@
+//! Customers over Bayeux: Chat API Version 2 with CometD.
+//!
+//! A customer publishes operations on `/service/chatV2/{service}` and is told the events of its chats on the same channel. One
+//! client may have several chats; they are told apart by `secureKey`. Trouble with a chat is a data message with a
+//! `statusCode`; only what could not be done for now also fails its publish.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, RwLock};
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use super::viewer::{Chats, viewer};
+use super::{Application, Gone, Handle, Hello, Party, PublishDone, Refused};
+use crate::bayeux::Event;
+use crate::chat::Caller;
+use crate::clock::{Clock, Wall};
+use crate::hub::{Also, Hub, Refusal, View};
+use crate::id::{ParticipantId, SessionId};
+use crate::push::{Destinations, Subscription};
+use crate::wire::keys::Keys;
+use crate::wire::v2::reply::Stretch;
+use crate::wire::v2::{Failure, Operation, Publish, RequestChat, cometd, request_chat};
+
+/// Where every chat channel begins.
+const CHANNELS: &str = "/service/chatV2/";
+/// The customer is always the first participant.
+const CUSTOMER: ParticipantId = ParticipantId(1);
+
+/// The customers' side of the gateway.
+pub struct Customers {
+    shared: Arc<Shared>,
+}
+
+/// What configuration decides about customers over Bayeux; a reload replaces it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The configured services.
+    pub services: std::collections::BTreeMap<String, Service>,
+    /// Where pushes may go.
+    pub destinations: Destinations,
+    /// `flex-push-enabled`: pushes may be asked for.
+    pub push_enabled: bool,
+    /// `[limits] chats-per-client`.
+    pub chats_max: usize,
+}
+
+/// One configured service.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// About its sessions.
+    pub policy: Arc<crate::chat::Policy>,
+    /// `push_notification_include_payload`.
+    pub include_payload: bool,
+}
+
+/// Whether another message of this address, to this chat, is too many.
+pub trait Rates: Send + Sync {
+    /// Counts one; `false`: too many.
+    fn allow(&self, address: IpAddr, chat: Option<SessionId>) -> bool;
+}
+
+struct Shared {
+    hub: Hub,
+    keys: Keys,
+    clock: Clock,
+    rates: Arc<dyn Rates>,
+    settings: RwLock<Arc<Settings>>,
+    failures: AtomicU64,
+}
+
+/// One customer's Bayeux client.
+struct Customer {
+    shared: Arc<Shared>,
+    handle: Handle,
+    address: IpAddr,
+    chats: Arc<Chats>,
+}
+
+/// One publish, until it is answered.
+struct Call {
+    shared: Arc<Shared>,
+    handle: Handle,
+    chats: Arc<Chats>,
+    channel: String,
+    done: PublishDone,
+}
+
+impl Customers {
+    /// The customers' side of `hub`.
+    pub fn new(
+        hub: Hub,
+        keys: Keys,
+        clock: Clock,
+        rates: Arc<dyn Rates>,
+        settings: Settings,
+    ) -> Self {
+        let settings = RwLock::new(Arc::new(settings));
+        Self {
+            shared: Arc::new(Shared {
+                hub,
+                keys,
+                clock,
+                rates,
+                settings,
+                failures: AtomicU64::new(1),
+            }),
+        }
+    }
+
+    /// Other settings from now on.
+    pub fn reload(&self, settings: Settings) {
+        *self
+            .shared
+            .settings
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(settings);
+    }
+}
+
+impl Application for Customers {
+    fn handshake(&self, hello: Hello<'_>, client: Handle) -> Result<Arc<dyn Party>, Refused> {
+        Ok(Arc::new(Customer {
+            shared: self.shared.clone(),
+            handle: client,
+            address: hello.address,
+            chats: Arc::default(),
+        }))
+    }
+}
+
+impl Shared {
+    /// A number that no other failure of this process has.
+    fn fresh(&self) -> u64 {
+        self.failures.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A key that looks like one and opens nothing: it is not of any service, and of a chat before there were chats.
+    fn key_to_nothing(&self) -> String {
+        self.keys
+            .cometd(SessionId::new(Wall(0), self.fresh()), None)
+    }
+
+    fn settings(&self) -> Arc<Settings> {
+        self.settings
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone()
+    }
+
+    fn service_of(&self, channel: &str) -> Option<(String, Service)> {
+        let name = channel.strip_prefix(CHANNELS)?;
+        self.settings()
+            .services
+            .get(name)
+            .map(|service| (name.to_owned(), service.clone()))
+    }
+
+    fn knows(&self, channel: &str, denied: &str) -> Result<(), String> {
+        match self.service_of(channel) {
+            Some(_) => Ok(()),
+            None => Err(format!("403:{}:{denied}", channel.replace([',', ':'], "_"))),
+        }
+    }
+}
+
+impl Party for Customer {
+    fn may_subscribe(&self, channel: &str) -> Result<(), String> {
+        self.shared.knows(channel, "subscribe_denied")
+    }
+
+    fn subscribed(&self, _channel: &str) {}
+
+    fn unsubscribed(&self, _channel: &str) {}
+
+    fn may_publish(&self, channel: &str) -> Result<(), String> {
+        self.shared.knows(channel, "publish_denied")
+    }
+
+    fn publish(&self, channel: &str, data: Box<RawValue>, done: PublishDone) {
+        let call = Call {
+            shared: self.shared.clone(),
+            handle: self.handle.clone(),
+            chats: self.chats.clone(),
+            channel: channel.to_owned(),
+            done,
+        };
+        call.run(&data, self.address);
+    }
+
+    fn confirmed(&self, stream: u64, position: u64) {
+        self.chats
+            .confirmed(&self.shared.hub, self.handle.id(), stream, position);
+    }
+
+    fn rewind(&self, stream: u64, position: u64) {
+        self.chats
+            .rewind(&self.shared.hub, self.handle.id(), stream, position);
+    }
+
+    fn drained(&self) {
+        self.chats.room(&self.shared.hub, self.handle.id());
+    }
+
+    fn gone(&self, how: Gone) {
+        if let Gone::Disconnected { ext: Some(ext) } = &how
+            && let Some(position) = transcript_position(ext)
+        {
+            // The position says what one chat's customer has; with several it cannot be told whose.
+            if let [session] = self.chats.all()[..] {
+                self.shared.hub.fetched(session, position);
+            }
+        }
+        self.chats.gone(
+            &self.shared.hub,
+            self.handle.id(),
+            !matches!(how, Gone::Disconnected { .. }),
+        );
+    }
+}
+
+impl Call {
+    fn run(self, data: &RawValue, address: IpAddr) {
+        let Some((name, service)) = self.shared.service_of(&self.channel) else {
+            return self.done.fail("403::publish_denied");
+        };
+        let publish = match Publish::parse(data.get()) {
+            Ok(publish) => publish,
+            Err(error) => return self.refuse(None, &error.into()),
+        };
+        let named = publish.chat_id.as_deref().and_then(|id| id.parse().ok());
+        let keys = self.shared.keys.for_service(&name);
+        let session = keys.open(&publish.secure_key, named);
+        if !self.shared.rates.allow(address, session) {
+            return self.refuse(session, &Failure::too_often());
+        }
+        match (publish.operation, session) {
+            (Operation::RequestChat(request), _) => self.request_chat(&name, &service, request),
+            (_, None) => self.refuse(None, &Failure::unknown_chat()),
+            (Operation::RequestNotifications { position, .. }, Some(session)) => {
+                self.watch(session, position)
+            }
+            (operation, Some(session)) => self.command(session, operation),
+        }
+    }
+
+    fn request_chat(self, name: &str, service: &Service, request: RequestChat) {
+        let settings = self.shared.settings();
+        if self.chats.len() >= settings.chats_max {
+            let advice = format!(
+                "limit reached: [limits] chats-per-client = {}",
+                settings.chats_max
+            );
+            return self.refuse(None, &Failure::finally(400, advice));
+        }
+        let create = match request_chat(name, request, &service.policy) {
+            Ok(create) => create,
+            Err(error) => return self.refuse(None, &error.into()),
+        };
+        let wish = Subscription::parse(
+            &create.user_data,
+            true,
+            service.include_payload,
+            &settings.destinations,
+        );
+        let subscription = match wish {
+            Ok(None) => None,
+            _ if !settings.push_enabled => {
+                tracing::warn!(
+                    service = name,
+                    "a push subscription was ignored: [settings] flex-push-enabled is false"
+                );
+                None
+            }
+            Ok(wish) => wish,
+            Err(refused) => return self.refuse(None, &Failure::finally(400, refused.to_string())),
+        };
+        let (hub, at) = (self.shared.hub.clone(), self.shared.clock.now().wall);
+        let viewer = viewer(&self.handle);
+        hub.create(
+            at,
+            create,
+            subscription,
+            Some(viewer),
+            Box::new(move |done| match done {
+                // The first event, which the viewer was told, is the answer.
+                Ok(done) => {
+                    self.chats.add(done.view.session, usize::MAX);
+                    self.done.ok();
+                }
+                Err(refusal) => self.refused(None, &refusal),
+            }),
+        );
+    }
+
+    fn watch(self, session: SessionId, position: Option<u64>) {
+        let max = self.shared.settings().chats_max;
+        if !self.chats.add(session, max) {
+            let advice = format!("limit reached: [limits] chats-per-client = {max}");
+            return self.refuse(Some(session), &Failure::finally(400, advice));
+        }
+        let hub = self.shared.hub.clone();
+        let viewer = viewer(&self.handle);
+        hub.watch(
+            session,
+            viewer,
+            position.unwrap_or(0),
+            Box::new(move |view| match view {
+                Ok(view) => {
+                    self.tell(&view, view.ended);
+                    self.done.ok();
+                }
+                Err(refusal) => {
+                    self.chats.remove(session);
+                    self.refused(Some(session), &refusal);
+                }
+            }),
+        );
+    }
+
+    fn command(self, session: SessionId, operation: Operation) {
+        let ends = operation == Operation::Disconnect;
+        let Some(command) = operation.into_command() else {
+            return self.refuse(
+                Some(session),
+                &Failure::finally(400, "the operation is unknown"),
+            );
+        };
+        let hub = self.shared.hub.clone();
+        hub.command(
+            session,
+            Caller::Participant(CUSTOMER),
+            command,
+            Also::default(),
+            Box::new(move |done| match done {
+                Ok(done) => {
+                    if ends {
+                        self.tell(&done.view, true);
+                    }
+                    self.done.ok();
+                }
+                Err(refusal) => self.refused(Some(session), &refusal),
+            }),
+        );
+    }
+
+    /// A data message without events.
+    fn tell(&self, view: &View, ended: bool) {
+        let key = self.key(view.session, view.names_service.then_some(&*view.service));
+        let stretch = Stretch {
+            events: &[],
+            next_position: view.next_index,
+            chat_ended: ended,
+            monitored: view.monitored,
+        };
+        self.deliver(cometd::data(&self.channel, view.session, &key, stretch));
+    }
+
+    fn refused(self, session: Option<SessionId>, refusal: &Refusal) {
+        self.refuse(session, &failure_of(refusal));
+    }
+
+    /// Says what is wrong; a failure that may pass fails the publish too, so that nobody takes it for done.
+    fn refuse(self, session: Option<SessionId>, failure: &Failure) {
+        let key = match session {
+            Some(session) => self.key(session, None),
+            None => self.shared.key_to_nothing(),
+        };
+        let reference = format!("{:016x}", self.shared.fresh());
+        self.deliver(cometd::failed(
+            &self.channel,
+            session,
+            &key,
+            failure,
+            &reference,
+        ));
+        match failure.status_code {
+            1 => self
+                .done
+                .fail(format!("{}::{}", failure.code, failure.advice)),
+            _ => self.done.ok(),
+        }
+    }
+
+    fn key(&self, session: SessionId, service: Option<&str>) -> String {
+        let name = self.channel.strip_prefix(CHANNELS).unwrap_or_default();
+        self.shared.keys.for_service(name).cometd(session, service)
+    }
+
+    fn deliver(&self, message: Bytes) {
+        if self.handle.deliver(Event {
+            message,
+            source: None,
+        }) == crate::bayeux::Offer::Full
+        {
+            // A client that asks on without reading its answers is not owed them.
+            tracing::debug!(client = ?self.handle.id(), "an answer found no room");
+        }
+    }
+}
+
+/// What a refusal is called at this door.
+pub(super) fn failure_of(refusal: &Refusal) -> Failure {
+    match refusal {
+        Refusal::Unknown | Refusal::NotJoined => Failure::unknown_chat(),
+        Refusal::Rejected(rejection) => rejection.into(),
+        Refusal::LoadLimit => Failure::load_limit(),
+        Refusal::Store(crate::store::Error::Damaged { .. }) => Failure::unknown_chat(),
+        Refusal::Store(_) | Refusal::Draining | Refusal::Busy => Failure::unavailable(),
+    }
+}
+
+/// `ext.transcriptPosition` of a `/meta/disconnect`: a number, or one in a string.
+fn transcript_position(ext: &RawValue) -> Option<u64> {
+    #[derive(serde::Deserialize)]
+    struct Ext<'a> {
+        #[serde(rename = "transcriptPosition", borrow)]
+        position: Option<&'a RawValue>,
+    }
+    let ext: Ext<'_> = serde_json::from_str(ext.get()).ok()?;
+    ext.position?.get().trim_matches('"').parse().ok()
+}

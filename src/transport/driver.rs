@@ -1,0 +1,309 @@
+//! The registry: all Bayeux clients of one application, and the connections they use.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::bayeux::{Carrier, Config, ConnectionId, ExchangeId, Greeting, Input, Message};
+use crate::clock::{Clock, Instant, Now};
+use crate::id::ClientId;
+
+use super::browser::{Browser, Seats};
+use super::client::{Client, Closing, Signal};
+use super::sharded::Sharded;
+use super::timers::Timers;
+use super::{Application, Connection, Hello, Options};
+
+/// The shortest pause advised to clients of a server that is ending; up to twice that, so that they do not all come at once.
+const DRAIN_PAUSE: Duration = Duration::from_millis(1_000);
+
+/// All Bayeux clients of one application.
+pub struct Registry {
+    application: Arc<dyn Application>,
+    options: RwLock<Options>,
+    clock: Clock,
+    clients: Sharded<ClientId, Arc<Client>>,
+    sockets: Sharded<ConnectionId, Arc<Signal>>,
+    /// Whose unconfirmed events went over which HTTP connection.
+    riders: Sharded<ConnectionId, Vec<ClientId>>,
+    pub(super) seats: Arc<Seats>,
+    timers: Arc<Timers>,
+    draining: AtomicBool,
+    exchanges: AtomicU64,
+    pub(super) polls: AtomicU64,
+    queue_full: AtomicU64,
+    handshakes: AtomicU64,
+}
+
+/// What a registry counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Sessions alive.
+    pub sessions: u64,
+    /// WebSockets open.
+    pub websockets: u64,
+    /// HTTP requests waiting for their answer: held polls, and publishes under way.
+    pub polls: u64,
+    /// Events refused because a session's queue was full, since the start.
+    pub queue_full: u64,
+    /// Handshakes that succeeded, since the start.
+    pub handshakes: u64,
+}
+
+/// Who says hello, and how.
+pub struct Visit<'a> {
+    pub carrier: Carrier,
+    pub connection: Connection,
+    pub authorization: Option<&'a str>,
+    pub browser: Option<Browser>,
+    pub socket: Option<&'a Arc<Signal>>,
+}
+
+impl Registry {
+    /// An empty registry. One [`run_timers`](Self::run_timers) has to be spawned for it.
+    pub fn new(application: Arc<dyn Application>, options: Options, clock: Clock) -> Arc<Self> {
+        Arc::new(Self {
+            application,
+            options: RwLock::new(options),
+            clock,
+            clients: Sharded::new(),
+            sockets: Sharded::new(),
+            riders: Sharded::new(),
+            seats: Seats::new(),
+            timers: Arc::default(),
+            draining: AtomicBool::new(false),
+            exchanges: AtomicU64::new(0),
+            polls: AtomicU64::new(0),
+            queue_full: AtomicU64::new(0),
+            handshakes: AtomicU64::new(0),
+        })
+    }
+
+    /// Ends what is due, for as long as the registry lives.
+    pub fn run_timers(self: &Arc<Self>) -> impl Future<Output = ()> + Send + use<> {
+        let timers = Arc::clone(&self.timers);
+        let (registry, clock) = (Arc::downgrade(self), self.clock);
+        async move { timers.run(registry, clock).await }
+    }
+
+    /// Other options from now on, for old clients too.
+    pub fn reload(&self, options: Options) {
+        let config = Arc::clone(&options.bayeux);
+        *self.options.write().unwrap_or_else(PoisonError::into_inner) = options;
+        for client in self.clients.values() {
+            client.handle(Input::Configured(Arc::clone(&config)));
+        }
+    }
+
+    /// An HTTP connection ended: cleanly (the peer finished it), or not. To be told of each.
+    pub fn closed(&self, connection: ConnectionId, clean: bool) {
+        for client in self.riders.remove(&connection).unwrap_or_default() {
+            if let Some(client) = self.clients.get(&client) {
+                client.handle(Input::Closed { connection, clean });
+            }
+        }
+    }
+
+    /// No new sessions; held connects are answered with `retry`, WebSockets closed with 1001.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+        for client in self.clients.values() {
+            let pause = self.drain_pause();
+            client.handle(Input::Drain { pause });
+        }
+        for socket in self.sockets.values() {
+            socket.close(Closing::GoingAway);
+        }
+    }
+
+    /// What there is to count.
+    pub fn counters(&self) -> Counters {
+        Counters {
+            sessions: self.clients.len() as u64,
+            websockets: self.sockets.len() as u64,
+            polls: self.polls.load(Ordering::Relaxed),
+            queue_full: self.queue_full.load(Ordering::Relaxed),
+            handshakes: self.handshakes.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The options of the protocol.
+    pub(super) fn config(&self) -> Arc<Config> {
+        self.options().bayeux
+    }
+
+    pub(super) fn options(&self) -> Options {
+        let options = self.options.read();
+        options.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    pub(super) fn timers(&self) -> &Timers {
+        &self.timers
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    pub(super) fn next_exchange(&self) -> ExchangeId {
+        ExchangeId(self.exchanges.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A handshake: the reply, and the client it made.
+    pub(super) fn handshake(
+        self: &Arc<Self>,
+        message: &Message<'_>,
+        visit: &Visit<'_>,
+    ) -> (Bytes, Option<Arc<Client>>) {
+        let config = self.config();
+        let greeting = match Greeting::read(message, &config) {
+            Ok(greeting) => greeting,
+            Err(refusal) => return (refusal, None),
+        };
+        if self.is_draining() {
+            return (greeting.refuse_draining(self.drain_pause()), None);
+        }
+        let Some(id) = random().map(ClientId::new) else {
+            let reply = greeting.refuse("500::handshake_failed", false, &config);
+            return (reply, None);
+        };
+        let from = (visit.carrier, visit.connection.id);
+        let client = Client::new(id, self, &greeting, from, Arc::clone(&config));
+        match self.introduce(&client, message, visit) {
+            Ok(()) => {
+                let reply = greeting.accept(id, &config, self.now().wall);
+                (reply, Some(client))
+            }
+            Err((error, none)) => (greeting.refuse(&error, none, &config), None),
+        }
+    }
+
+    /// The client of an HTTP request, if it may be used from this browser.
+    pub(super) fn client_of_browser(
+        &self,
+        messages: &[Message<'_>],
+        browser: Option<Browser>,
+    ) -> Option<Arc<Client>> {
+        let trust = self.config().trust_client_session;
+        let clients = messages.iter().filter_map(|message| self.client(message));
+        clients
+            .into_iter()
+            .find(|client| trust || browser.is_some_and(|browser| client.belongs_to(browser)))
+    }
+
+    /// The client a message names.
+    pub(super) fn client(&self, message: &Message<'_>) -> Option<Arc<Client>> {
+        self.clients.get(&message.client?)
+    }
+
+    /// Another request on a connection: its last reply has been read.
+    pub(super) fn heard(&self, connection: ConnectionId) {
+        let Some(riders) = self.riders.get(&connection) else {
+            return;
+        };
+        let mut still = Vec::new();
+        for client in riders.iter().filter_map(|id| self.clients.get(id)) {
+            client.handle(Input::Heard { connection });
+            if client.rides_on(connection) {
+                still.push(client.id());
+            }
+        }
+        let mut shard = self.riders.of(&connection);
+        match shard.get_mut(&connection) {
+            Some(known) if still.is_empty() && known.len() == riders.len() => {
+                shard.remove(&connection);
+            }
+            Some(known) => known.retain(|id| still.contains(id) || !riders.contains(id)),
+            None => {}
+        }
+    }
+
+    /// Unconfirmed events of a client went over this connection.
+    pub(super) fn rides(&self, connection: ConnectionId, client: ClientId) {
+        let mut shard = self.riders.of(&connection);
+        let riders = shard.entry(connection).or_default();
+        if !riders.contains(&client) {
+            riders.push(client);
+        }
+    }
+
+    pub(super) fn open_socket(&self, connection: ConnectionId) -> Arc<Signal> {
+        let signal = Arc::new(Signal::default());
+        self.sockets.insert(connection, Arc::clone(&signal));
+        if self.is_draining() {
+            signal.close(Closing::GoingAway);
+        }
+        signal
+    }
+
+    pub(super) fn close_socket(&self, connection: ConnectionId) {
+        self.sockets.remove(&connection);
+    }
+
+    pub(super) fn forget(&self, client: ClientId) {
+        self.clients.remove(&client);
+    }
+
+    pub(super) fn count_full(&self) {
+        self.queue_full.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn time_has_come(&self, client: ClientId, at: Instant) {
+        if let Some(client) = self.clients.get(&client) {
+            client.time_has_come(at);
+        }
+    }
+
+    /// Lets the application decide about a new client.
+    fn introduce(
+        &self,
+        client: &Arc<Client>,
+        message: &Message<'_>,
+        visit: &Visit<'_>,
+    ) -> Result<(), (String, bool)> {
+        if let Some(browser) = visit.browser {
+            client.belongs_to(browser);
+        }
+        if let Some(signal) = visit.socket {
+            client.attach(visit.connection.id, signal);
+        }
+        let hello = Hello {
+            ext: message.ext,
+            authorization: visit.authorization,
+            address: visit.connection.address,
+            secure: visit.connection.secure,
+        };
+        let party = self
+            .application
+            .handshake(hello, client.handle_to())
+            .map_err(|refused| (refused.error, refused.advice_none))?;
+        self.clients.insert(client.id(), Arc::clone(client));
+        self.handshakes.fetch_add(1, Ordering::Relaxed);
+        client.welcome(party);
+        Ok(())
+    }
+
+    fn drain_pause(&self) -> Duration {
+        let spread = random().unwrap_or(0) % DRAIN_PAUSE.as_millis();
+        DRAIN_PAUSE + Duration::from_millis(u64::try_from(spread).unwrap_or(0))
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.timers.end();
+    }
+}
+
+/// 128 random bits; none where the machine has no randomness to give.
+pub(super) fn random() -> Option<u128> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(u128::from_be_bytes(bytes))
+}

@@ -1,0 +1,309 @@
+//! Bayeux over HTTP: long-polling, and callback-polling where it is configured.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue,
+    SET_COOKIE,
+};
+use hyper::http::request::Parts;
+use hyper::{Method, Response, StatusCode};
+use tokio::sync::oneshot;
+
+use crate::bayeux::{
+    self, Carrier, ConnectionType, ExchangeId, Malformed, Message, Request, unknown_client,
+};
+
+use super::browser::{Browser, Seat};
+use super::client::{Answer, Client};
+use super::driver::{Visit, random};
+use super::{Connection, Registry, form};
+
+const CALLBACK_MAX: usize = 64;
+
+/// Answers one request to the CometD address, whatever its sub-path.
+///
+/// Origins, rates and compression have been looked at, for callback-polling also `Sec-Fetch-Site` and the Referer. The
+/// body has been read with a bound; above `maxMessageSize` it is refused here. Dropping the future means that the client
+/// has gone away: what it would have got waits for its next connect.
+pub fn handle(
+    registry: &Arc<Registry>,
+    parts: Parts,
+    body: Bytes,
+    connection: Connection,
+) -> impl Future<Output = Response<Full<Bytes>>> + Send + use<> {
+    // The request is read and forgotten before anything waits: a held poll keeps nothing of it.
+    let begun = begin(registry, &parts, &body, connection).unwrap_or_else(Begun::Answered);
+    async move {
+        match begun {
+            Begun::Answered(response) => response,
+            Begun::Waiting(mut waiting, callback) => respond(waiting.answer().await, callback),
+        }
+    }
+}
+
+/// How far a request got at once.
+enum Begun {
+    Answered(Response<Full<Bytes>>),
+    Waiting(Box<Waiting>, Option<Box<str>>),
+}
+
+/// A request whose answer is owed. Dropped before, it tells the session that nobody waits any more.
+struct Waiting {
+    registry: Arc<Registry>,
+    client: Arc<Client>,
+    exchange: ExchangeId,
+    answer: oneshot::Receiver<Answer>,
+    answered: bool,
+    _seat: Option<Seat>,
+}
+
+/// What the messages are in, and how to wrap the answer.
+struct Body {
+    texts: Vec<String>,
+    callback: Option<Box<str>>,
+}
+
+fn begin(
+    registry: &Arc<Registry>,
+    parts: &Parts,
+    body: &Bytes,
+    connection: Connection,
+) -> Result<Begun, Response<Full<Bytes>>> {
+    registry.heard(connection.id);
+    let Body { texts, callback } = read(registry, parts, body)?;
+    let max = registry.config().batch_max;
+    let mut messages = Vec::new();
+    for text in &texts {
+        messages.append(&mut bayeux::parse(text, max).map_err(malformed)?);
+    }
+    if messages.len() > max {
+        return Err(malformed(Malformed::TooMany(max)));
+    }
+    if let Some(handshake) = messages.iter().find(|message| message.is_handshake()) {
+        let response = greet(registry, parts, handshake, connection, callback);
+        return Ok(Begun::Answered(response));
+    }
+    let browser = Browser::of(&parts.headers);
+    match registry.client_of_browser(&messages, browser) {
+        Some(client) if !messages.is_empty() => {
+            let waiting = submit(registry, client, &messages, browser, connection);
+            Ok(Begun::Waiting(Box::new(waiting), callback))
+        }
+        _ => {
+            let answer = Answer::Messages(unknown_client(&messages));
+            Ok(Begun::Answered(respond(answer, callback)))
+        }
+    }
+}
+
+/// The texts that hold the messages.
+fn read(registry: &Registry, parts: &Parts, body: &Bytes) -> Result<Body, Response<Full<Bytes>>> {
+    let config = registry.config();
+    let callbacks = config.transports.contains(&ConnectionType::CallbackPolling);
+    if parts.method == Method::GET {
+        return read_callback(parts, callbacks, config.max_message_size);
+    }
+    if parts.method != Method::POST {
+        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "use POST");
+        let allow = if callbacks { "POST, GET" } else { "POST" };
+        let allow = HeaderValue::from_static(allow);
+        response.headers_mut().insert(ALLOW, allow);
+        return Err(response);
+    }
+    if body.len() > config.max_message_size {
+        return Err(too_large());
+    }
+    let text = std::str::from_utf8(body).map_err(|_| malformed(Malformed::Json))?;
+    let texts = if is_form(parts) {
+        form::values(text, "message").filter(|texts| !texts.is_empty())
+    } else {
+        Some(vec![text.to_owned()])
+    };
+    Ok(Body {
+        texts: texts.ok_or_else(|| malformed(Malformed::NotMessages))?,
+        callback: None,
+    })
+}
+
+fn read_callback(parts: &Parts, allowed: bool, max: usize) -> Result<Body, Response<Full<Bytes>>> {
+    let query = parts.uri.query().unwrap_or_default();
+    if query.len() > max {
+        return Err(too_large());
+    }
+    let refused = || plain(StatusCode::BAD_REQUEST, "use POST");
+    let mut names = form::values(query, "jsonp").ok_or_else(refused)?;
+    let name = names.pop().filter(|name| allowed && is_callback(name));
+    let texts = form::values(query, "message").filter(|texts| !texts.is_empty());
+    Ok(Body {
+        callback: Some(name.ok_or_else(refused)?.into()),
+        texts: texts.ok_or_else(|| malformed(Malformed::NotMessages))?,
+    })
+}
+
+/// Other messages beside a handshake are ignored, as the Bayeux text has it.
+fn greet(
+    registry: &Arc<Registry>,
+    parts: &Parts,
+    handshake: &Message<'_>,
+    connection: Connection,
+    callback: Option<Box<str>>,
+) -> Response<Full<Bytes>> {
+    let known = Browser::of(&parts.headers);
+    let browser = known.or_else(|| random().map(Browser::new));
+    let visit = Visit {
+        carrier: Carrier::Http,
+        connection,
+        authorization: authorization(parts),
+        browser,
+        socket: None,
+    };
+    let (reply, client) = registry.handshake(handshake, &visit);
+    let mut response = respond(Answer::Messages(vec![reply]), callback);
+    if let (Some(_), None, Some(browser)) = (client, known, browser) {
+        let cookie = browser.cookie(registry.options().same_site, connection.secure);
+        if let Ok(cookie) = HeaderValue::try_from(cookie) {
+            response.headers_mut().insert(SET_COOKIE, cookie);
+        }
+    }
+    response
+}
+
+fn submit(
+    registry: &Arc<Registry>,
+    client: Arc<Client>,
+    messages: &[Message<'_>],
+    browser: Option<Browser>,
+    connection: Connection,
+) -> Waiting {
+    let exchange = registry.next_exchange();
+    let seat = match (messages, browser) {
+        ([only], Some(browser)) if only.is_connect() => {
+            let max = registry.config().max_sessions_per_browser;
+            Some(registry.seats.take(browser, client.id(), max))
+        }
+        _ => None,
+    };
+    registry.polls.fetch_add(1, Ordering::Relaxed);
+    let answer = client.request(Request {
+        exchange,
+        connection: connection.id,
+        carrier: Carrier::Http,
+        crowded: matches!(seat, Some(None)),
+        messages,
+    });
+    Waiting {
+        registry: Arc::clone(registry),
+        client,
+        exchange,
+        answer,
+        answered: false,
+        _seat: seat.flatten(),
+    }
+}
+
+impl Waiting {
+    async fn answer(&mut self) -> Answer {
+        let answer = (&mut self.answer).await;
+        self.answered = true;
+        // The sender goes only with the client, at the end of the process.
+        answer.unwrap_or(Answer::Overtaken)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.registry.polls.fetch_sub(1, Ordering::Relaxed);
+        if !self.answered {
+            self.client.abandoned(self.exchange);
+        }
+    }
+}
+
+/// The `Authorization` header, if it is text.
+pub(super) fn authorization(parts: &Parts) -> Option<&str> {
+    parts.headers.get(AUTHORIZATION)?.to_str().ok()
+}
+
+/// Messages as one JSON array.
+pub(super) fn array(messages: &[Bytes]) -> Vec<u8> {
+    let bytes: usize = messages.iter().map(|message| message.len() + 1).sum();
+    let mut array = Vec::with_capacity(bytes + 2);
+    array.push(b'[');
+    for (place, message) in messages.iter().enumerate() {
+        if place > 0 {
+            array.push(b',');
+        }
+        array.extend_from_slice(message);
+    }
+    array.push(b']');
+    array
+}
+
+fn respond(answer: Answer, callback: Option<Box<str>>) -> Response<Full<Bytes>> {
+    let messages = match answer {
+        Answer::Messages(messages) => messages,
+        Answer::Overtaken => return plain(StatusCode::CONFLICT, "a newer connect has come"),
+    };
+    let array = array(&messages);
+    match callback {
+        None => response(StatusCode::OK, "application/json", array.into()),
+        Some(callback) => {
+            let mut script = callback.into_string().into_bytes();
+            script.push(b'(');
+            script.extend_from_slice(&array);
+            script.push(b')');
+            response(
+                StatusCode::OK,
+                "text/javascript;charset=UTF-8",
+                script.into(),
+            )
+        }
+    }
+}
+
+fn malformed(why: Malformed) -> Response<Full<Bytes>> {
+    plain(StatusCode::BAD_REQUEST, &why.to_string())
+}
+
+fn too_large() -> Response<Full<Bytes>> {
+    let mut response = plain(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "the body is larger than maxMessageSize",
+    );
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(CONNECTION, close);
+    response
+}
+
+pub(super) fn plain(status: StatusCode, text: &str) -> Response<Full<Bytes>> {
+    response(status, "text/plain;charset=UTF-8", text.to_owned().into())
+}
+
+fn response(status: StatusCode, kind: &'static str, body: Bytes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(
+        HeaderName::from_static("x-content-type-options"),
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}
+
+fn is_form(parts: &Parts) -> bool {
+    let kind = parts.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let form = b"application/x-www-form-urlencoded";
+    kind.and_then(|kind| kind.get(..form.len()))
+        .is_some_and(|kind| kind.eq_ignore_ascii_case(form))
+}
+
+fn is_callback(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    !name.is_empty() && name.len() <= CALLBACK_MAX && name.bytes().all(allowed)
+}

@@ -1,0 +1,108 @@
+//! Both pages in headless Chromium, as people use them. Screenshots are left in `target/screenshots`.
+
+use std::path::Path;
+
+use crate::world::{Agent, RestChat, Server, blocking, eventually, node, target, texts};
+
+#[tokio::test]
+async fn a_customer_and_an_agent_talk_page_to_page() {
+    let server = Server::start().await;
+    let said = play(&server, "conversation", &[]).await;
+    assert_eq!(said.lines().last(), Some("done"), "{said}");
+}
+
+#[tokio::test]
+async fn where_websockets_do_not_pass_the_pages_poll() {
+    let server = Server::start().await;
+    let said = play(&server, "polling", &[]).await;
+    assert_eq!(said.lines().last(), Some("done"), "{said}");
+}
+
+#[tokio::test]
+async fn what_others_write_is_text_and_nothing_else() {
+    let server = Server::start().await;
+    let evil =
+        "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>";
+    let chat = RestChat::request(
+        &server,
+        &[("nickname", evil), ("subject", evil), ("userData[k]", evil)],
+    )
+    .await;
+    chat.say(evil).await;
+    chat.call(
+        "pushUrl",
+        &[("pushUrl", "javascript:document.title='owned'")],
+    )
+    .await;
+    let said = play(&server, "hostile", &[evil]).await;
+    assert_eq!(said.lines().last(), Some("done"), "{said}");
+}
+
+#[tokio::test]
+async fn the_pages_outlive_a_killed_server() {
+    let mut server = Server::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (ready, cut) = (folder.path().join("ready"), folder.path().join("cut"));
+    let (public, internal, token) = (server.public(""), server.internal(""), server.admin_token());
+    let arguments = [path(&ready), path(&cut)];
+    let script = async {
+        node(
+            "browser.mjs",
+            &[
+                "restart",
+                &public,
+                &internal,
+                &token,
+                &screenshots().await,
+                &arguments[0],
+                &arguments[1],
+            ],
+        )
+        .await
+    };
+    let (said, ()) = tokio::join!(script, async {
+        appears("the pages in a chat", &ready).await;
+        server.kill9().await;
+        appears("the pages without a server", &cut).await;
+        server.start_again().await;
+    });
+    assert_eq!(said.lines().last(), Some("done"), "{said}");
+
+    let mut carol = Agent::carol(&server).await;
+    let list = carol.ask("sessions", serde_json::json!({})).await.unwrap();
+    let session = list["sessions"][0]["session"].as_str().unwrap().to_owned();
+    let joined = carol.join(&session).await;
+    let heard = texts(joined["transcript"].as_array().unwrap());
+    assert_eq!(
+        heard,
+        ["before", "while it was down", "and you?", "after"],
+        "each once"
+    );
+}
+
+async fn play(server: &Server, scenario: &str, more: &[&str]) -> String {
+    let (public, internal, token, shots) = (
+        server.public(""),
+        server.internal(""),
+        server.admin_token(),
+        screenshots().await,
+    );
+    let mut arguments = vec![scenario, &public, &internal, &token, &shots];
+    arguments.extend_from_slice(more);
+    node("browser.mjs", &arguments).await
+}
+
+async fn screenshots() -> String {
+    let folder = target().join("screenshots");
+    let made = folder.clone();
+    blocking(move || std::fs::create_dir_all(made).unwrap()).await;
+    path(&folder)
+}
+
+async fn appears(what: &str, file: &Path) {
+    eventually(what, || std::future::ready(file.exists().then_some(()))).await;
+}
+
+fn path(path: &Path) -> String {
+    path.to_str().unwrap().to_owned()
+}

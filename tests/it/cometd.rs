@@ -1,0 +1,469 @@
+//! CometD v2: every operation over WebSocket and long-polling, and everything that can happen to a connection.
+
+use serde_json::{Value, json};
+
+use crate::world::{Agent, Bayeux, Caller, Customer, Door, RestChat, Server, events, texts, types};
+
+const CHANNEL: &str = "/service/chatV2/customer-support";
+
+#[tokio::test]
+async fn a_chat_data_message_has_all_that_an_app_decodes() {
+    let server = Server::start().await;
+    for door in Door::BOTH {
+        let alice = Customer::alice(&server, door).await;
+        let data = &alice.last;
+        assert_eq!(
+            (&data["statusCode"], &data["chatEnded"], &data["monitored"]),
+            (&json!(0), &json!(false), &json!(false))
+        );
+        assert_eq!(
+            (&data["userId"], &data["alias"]),
+            (&json!("deprecated"), &json!("0"))
+        );
+        assert_eq!(data["chatId"].as_str().unwrap().len(), 16);
+        assert_eq!(
+            (&data["nextPosition"], types(&events(data))),
+            (&json!(2), vec!["ParticipantJoined".to_owned()])
+        );
+    }
+}
+
+#[tokio::test]
+async fn every_operation_works_over_every_transport() {
+    let server = Server::start().await;
+    for door in Door::BOTH {
+        let mut alice = Customer::request(
+            &server,
+            door,
+            json!({"firstName": "Alice", "lastName": "Rossi", "userData": {"k": "v"}}),
+        )
+        .await;
+        let mut bob = Agent::bob(&server).await;
+        bob.join(&alice.chat).await;
+
+        alice
+            .publish("startTyping", json!({"message": "I wan"}))
+            .await;
+        alice.publish("stopTyping", json!({})).await;
+        alice
+            .publish(
+                "sendMessage",
+                json!({"message": "hello", "messageType": "greeting"}),
+            )
+            .await;
+        alice
+            .publish("pushUrl", json!({"pushUrl": "https://shop.example/"}))
+            .await;
+        alice
+            .publish("updateNickname", json!({"nickname": "Ali"}))
+            .await;
+        alice
+            .publish("customNotice", json!({"message": "scrolled"}))
+            .await;
+        alice
+            .publish("updateData", json!({"userData": {"basket": "3"}}))
+            .await;
+        let notice = alice.until(|event| event["type"] == "CustomNotice").await;
+        assert_eq!(notice["from"]["nickname"], "Ali");
+        let expected = [
+            "ParticipantJoined",
+            "ParticipantJoined",
+            "TypingStarted",
+            "TypingStopped",
+            "Message",
+            "PushUrl",
+            "NicknameUpdated",
+            "CustomNotice",
+        ];
+        assert_eq!(types(&alice.seen), expected, "{door:?}");
+        assert_eq!(alice.seen[4]["messageType"], "greeting");
+        bob.until("the new data", |message| {
+            message["customer"]["userData"]["basket"] == "3"
+        })
+        .await;
+
+        let index = bob.say(&alice.chat, "read this").await;
+        alice.until(|event| event["text"] == "read this").await;
+        alice
+            .publish("readReceipt", json!({"transcriptPosition": index}))
+            .await;
+        assert_eq!(bob.event("Notice").await["text"], "read-confirm");
+
+        alice.publish("disconnect", json!({})).await;
+        assert_eq!(alice.until_ended().await["statusCode"], 0);
+    }
+}
+
+#[tokio::test]
+async fn chat_trouble_is_a_data_message() {
+    let server = Server::start().await;
+    for door in Door::BOTH {
+        let mut stranger = Customer::knock(&server, door).await;
+        stranger
+            .publish("requestChat", json!({"subject": "no name"}))
+            .await;
+        let refused = stranger.next().await;
+        assert_eq!(
+            (&refused["statusCode"], &refused["chatId"]),
+            (&json!(2), &json!("")),
+            "{refused}"
+        );
+        assert!(
+            !refused["secureKey"].as_str().unwrap().is_empty(),
+            "a fresh key that opens nothing"
+        );
+        assert_eq!(refused["errors"][0]["code"], 161);
+
+        let mut lost = Customer::resume(&server, door, "bm90IGEga2V5", 0).await;
+        let refused = lost.next().await;
+        assert_eq!(
+            (&refused["statusCode"], &refused["errors"][0]["code"]),
+            (&json!(2), &json!(249))
+        );
+
+        let mut alice = Customer::alice(&server, door).await;
+        alice.publish("sendMessage", json!({})).await;
+        let refused = alice.next().await;
+        assert_eq!(
+            (&refused["statusCode"], &refused["errors"][0]["code"]),
+            (&json!(2), &json!(400))
+        );
+        assert_eq!(refused["chatEnded"], false);
+    }
+}
+
+#[tokio::test]
+async fn a_long_poll_is_released_by_what_happens() {
+    let server = Server::start().await;
+    let mut alice = Customer::alice(&server, Door::Polling).await;
+    let mut bob = Agent::bob(&server).await;
+    let chat = alice.chat.clone();
+    let (heard, ()) = tokio::join!(
+        alice.until(|event| event["text"] == "are you there?"),
+        async {
+            bob.join(&chat).await;
+            bob.say(&chat, "are you there?").await;
+        }
+    );
+    assert_eq!(heard["from"]["nickname"], "Bob");
+}
+
+#[tokio::test]
+async fn what_happens_while_a_connection_is_broken_comes_afterwards() {
+    let server = Server::start().await;
+    for door in Door::BOTH {
+        let mut alice = Customer::alice(&server, door).await;
+        let mut bob = Agent::bob(&server).await;
+        bob.join(&alice.chat).await;
+        alice
+            .until(|event| event["from"]["nickname"] == "Bob")
+            .await;
+        alice.bayeux.cut().await;
+        bob.say(&alice.chat, "one").await;
+        bob.say(&alice.chat, "two").await;
+        alice.until(|event| event["text"] == "two").await;
+        assert_eq!(texts(&alice.seen), ["one", "two"], "{door:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_comes_back_reads_on_from_its_position() {
+    let server = Server::start().await;
+    for door in Door::BOTH {
+        let mut alice = Customer::alice(&server, door).await;
+        alice.say("one").await;
+        let position = alice.position();
+        let ext = json!({"transcriptPosition": (position - 1).to_string()});
+        assert_eq!(alice.bayeux.disconnect(Some(ext)).await["successful"], true);
+        let mut bob = Agent::bob(&server).await;
+        bob.join(&alice.chat).await;
+        bob.say(&alice.chat, "while you were away").await;
+
+        let mut back = Customer::resume(&server, door, &alice.key, position).await;
+        back.until(|event| event["text"] == "while you were away")
+            .await;
+        assert!(
+            back.seen
+                .iter()
+                .all(|event| event["index"].as_u64() >= Some(position)),
+            "nothing from before"
+        );
+        assert_eq!(
+            back.last["secureKey"], alice.key,
+            "the key stays for the life of the chat"
+        );
+        back.say("thanks").await;
+    }
+}
+
+#[tokio::test]
+async fn from_the_start_comes_everything_and_an_answer_comes_always() {
+    let server = Server::start().await;
+    let mut alice = Customer::alice(&server, Door::Socket).await;
+    alice.say("one").await;
+    let mut all = Customer::resume(&server, Door::Socket, &alice.key, 0).await;
+    all.until(|event| event["text"] == "one").await;
+    assert_eq!(types(&all.seen), ["ParticipantJoined", "Message"]);
+
+    let mut none = Customer::resume(&server, Door::Polling, &alice.key, 3).await;
+    let data = none.next().await;
+    assert_eq!(
+        (
+            &data["statusCode"],
+            &data["nextPosition"],
+            events(&data).len()
+        ),
+        (&json!(0), &json!(3), 0)
+    );
+}
+
+#[tokio::test]
+async fn the_newest_subscriber_of_a_chat_gets_its_events() {
+    let server = Server::start().await;
+    let mut first = Customer::alice(&server, Door::Socket).await;
+    let mut second = Customer::resume(&server, Door::Socket, &first.key, 1).await;
+    second.next().await;
+    let rest = RestChat::of(&server, &first.chat, "deprecated", &first.key);
+    rest.say("to whom?").await;
+    second.until(|event| event["text"] == "to whom?").await;
+    let reply = first.bayeux.meta_connect(Some(0)).await;
+    assert_eq!(
+        (reply["successful"].as_bool(), first.bayeux.arrived()),
+        (Some(true), Vec::new()),
+        "the replaced one hears nothing"
+    );
+}
+
+#[tokio::test]
+async fn one_client_may_hold_several_chats() {
+    let server = Server::start().await;
+    let mut middleware = Customer::knock(&server, Door::Socket).await;
+    let mut keys = Vec::new();
+    for name in ["Anna", "Ben"] {
+        middleware
+            .bayeux
+            .publish(
+                CHANNEL,
+                json!({"operation": "requestChat", "nickname": name}),
+            )
+            .await;
+        keys.push(middleware.bayeux.data().await["data"]["secureKey"].clone());
+    }
+    assert_ne!(keys[0], keys[1]);
+    for key in &keys {
+        middleware
+            .bayeux
+            .publish(
+                CHANNEL,
+                json!({"operation": "sendMessage", "secureKey": key, "message": "hi"}),
+            )
+            .await;
+        assert_eq!(
+            &middleware.bayeux.data().await["data"]["secureKey"],
+            key,
+            "told apart by the key"
+        );
+    }
+}
+
+#[tokio::test]
+async fn over_http_the_cookie_and_the_client_belong_together() {
+    let server = Server::start().await;
+    let mut alice = Customer::alice(&server, Door::Polling).await;
+    let cookie = alice.bayeux.cookie().to_owned();
+    assert!(
+        cookie.contains("HttpOnly")
+            && cookie.contains("SameSite=Lax")
+            && !cookie.contains("Secure"),
+        "{cookie}"
+    );
+    for pretended in [None, Some("BAYEUX_BROWSER=anothers")] {
+        alice.bayeux.pretend(pretended);
+        let refused = alice.bayeux.meta_connect(Some(0)).await;
+        assert_eq!(
+            (&refused["successful"], &refused["advice"]["reconnect"]),
+            (&json!(false), &json!("handshake"))
+        );
+        assert!(refused["error"].as_str().unwrap().starts_with("402:"));
+    }
+    let own = cookie.split(';').next().unwrap().to_owned();
+    alice.bayeux.pretend(Some(&own));
+    assert_eq!(alice.bayeux.meta_connect(Some(0)).await["successful"], true);
+}
+
+#[tokio::test]
+async fn an_unknown_client_is_advised_to_shake_hands() {
+    let server = Server::start().await;
+    for door in Door::BOTH {
+        let mut client = Bayeux::connect(door, server.public, "/genesys/cometd", None).await;
+        client.client_id = "0123456789abcdef0123456789abcdef".into();
+        let reply = client.meta_connect(Some(0)).await;
+        assert!(
+            reply["error"].as_str().unwrap().starts_with("402:"),
+            "{reply}"
+        );
+        assert_eq!(reply["advice"]["reconnect"], "handshake");
+    }
+}
+
+#[tokio::test]
+async fn customers_have_no_other_channels() {
+    let server = Server::start().await;
+    for door in Door::BOTH {
+        let mut mallory = Bayeux::connect(door, server.public, "/genesys/cometd", None).await;
+        for channel in [
+            "/service/agent",
+            "/service/chatV2/other",
+            "/chat/1",
+            "/**",
+            "/service/*",
+        ] {
+            let subscribe = mallory
+                .request(json!({"channel": "/meta/subscribe", "subscription": channel}))
+                .await;
+            assert!(
+                subscribe["error"]
+                    .as_str()
+                    .is_some_and(|error| error.starts_with("403:")),
+                "{subscribe}"
+            );
+        }
+        for channel in ["/service/agent", "/service/chatV2/other", "/chat/1"] {
+            let publish = mallory
+                .publish(channel, json!({"operation": "sessions"}))
+                .await;
+            assert!(
+                publish["error"]
+                    .as_str()
+                    .is_some_and(|error| error.starts_with("403:")),
+                "{publish}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_endpoint_answers_below_and_with_a_slash() {
+    let server = Server::start().await;
+    let hello = json!([{"id": "1", "channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": ["long-polling"]}]);
+    for path in [
+        "/genesys/cometd",
+        "/genesys/cometd/",
+        "/genesys/cometd/handshake",
+        "/genesys/cometd/any/thing",
+    ] {
+        let reply = Caller::new()
+            .post(&server.public(path), "application/json", hello.to_string())
+            .await;
+        assert_eq!(
+            (reply.status, &reply.json()[0]["successful"]),
+            (200, &json!(true)),
+            "{path}"
+        );
+        Bayeux::connect(Door::Socket, server.public, path, None).await;
+    }
+}
+
+#[tokio::test]
+async fn the_same_publish_happens_once() {
+    let server = Server::start().await;
+    for door in Door::BOTH {
+        let mut alice = Customer::alice(&server, door).await;
+        let data = json!({"operation": "sendMessage", "secureKey": alice.key, "message": "once"});
+        let again = json!([{"id": "again", "channel": CHANNEL, "clientId": alice.bayeux.client_id, "data": data}]);
+        for _ in 0..3 {
+            let replies = alice.bayeux.exchange(again.clone(), "again").await;
+            assert!(
+                replies.iter().any(|reply| reply["successful"] == true),
+                "{replies:?}"
+            );
+        }
+        alice.say("end").await;
+        assert_eq!(texts(&alice.seen), ["once", "end"], "{door:?}");
+    }
+}
+
+#[tokio::test]
+async fn after_a_restart_a_client_shakes_hands_and_goes_on() {
+    let mut server = Server::start().await;
+    for door in Door::BOTH {
+        let mut alice = Customer::alice(&server, door).await;
+        alice.say("before").await;
+        server.kill9().await;
+        server.start_again().await;
+        alice.bayeux.cut().await;
+        let gone = alice.bayeux.meta_connect(Some(0)).await;
+        assert_eq!(gone["advice"]["reconnect"], "handshake", "{gone}");
+        let mut back = Customer::resume(&server, door, &alice.key, 1).await;
+        back.say("after").await;
+        assert_eq!(texts(&back.seen), ["before", "after"]);
+    }
+}
+
+#[tokio::test]
+async fn another_origins_page_gets_no_websocket() {
+    let server = Server::start().await;
+    let caller = Caller::new();
+    let upgrade = |origin: &str| {
+        let request = caller
+            .request(reqwest::Method::GET, &server.public("/genesys/cometd"))
+            .header("origin", origin);
+        let request = request
+            .header("connection", "Upgrade")
+            .header("upgrade", "websocket");
+        request
+            .header("sec-websocket-version", "13")
+            .header("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA==")
+    };
+    for origin in ["https://evil.example", "null"] {
+        let reply = caller.send(upgrade(origin)).await;
+        assert!(
+            matches!(reply.status, 400..=403),
+            "{origin}: {}",
+            reply.status
+        );
+    }
+    let own = server.public("");
+    let reply = upgrade(&own).send().await.unwrap();
+    assert_eq!(reply.status().as_u16(), 101);
+}
+
+#[tokio::test]
+async fn malformed_requests_get_an_error_and_leave_the_session_alone() {
+    let server = Server::start().await;
+    let mut alice = Customer::alice(&server, Door::Polling).await;
+    let url = server.public("/genesys/cometd");
+    let bodies = ["", "{", "[1]", "null", "[null]", "42", "[{}]]"];
+    for body in bodies {
+        let reply = Caller::new().post(&url, "application/json", body).await;
+        assert_eq!(reply.status, 400, "{body}");
+    }
+    let nested = "[".repeat(100_000);
+    assert_eq!(
+        Caller::new()
+            .post(&url, "application/json", nested)
+            .await
+            .status
+            / 100,
+        4
+    );
+    alice.say("still here").await;
+}
+
+#[tokio::test]
+async fn a_failed_handshake_says_so() {
+    let server = Server::start().await;
+    let newer = json!([{"id": "1", "channel": "/meta/handshake", "version": "2.0", "minimumVersion": "2.0",
+        "supportedConnectionTypes": ["long-polling"]}]);
+    let reply = Caller::new()
+        .post(
+            &server.public("/genesys/cometd"),
+            "application/json",
+            newer.to_string(),
+        )
+        .await;
+    assert_eq!(
+        (reply.status, &reply.json()[0]["successful"]),
+        (200, &Value::Bool(false))
+    );
+}
