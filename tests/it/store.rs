@@ -401,14 +401,14 @@ fn options(folder: &Path) -> Options {
 }
 
 fn snapshot() -> Snapshot {
+    let remembered = Remembered {
+        key: 7,
+        at: Instant(8),
+        index: Some(9),
+    };
     Snapshot {
-        chat: Session::new(),
-        push: None,
-        remembered: vec![Remembered {
-            key: 7,
-            at: Instant(8),
-            index: Some(9),
-        }],
+        remembered: vec![remembered],
+        ..Snapshot::new(Session::new(), Instant(8))
     }
 }
 

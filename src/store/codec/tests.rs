@@ -1,7 +1,7 @@
 use super::*;
 use crate::chat::{
-    Change, Event, EventKind, Idle, IdleNotices, KvList, LeaveReason, Participant, Presence,
-    Protocol, QuitReason, Session, SessionParts, Stage, Style, Timer, UserData, UserType,
+    Change, Event, EventKind, Idle, IdleNotices, KvList, LeaveReason, Liveness, Participant,
+    Presence, Protocol, QuitReason, Session, SessionParts, Stage, Style, Timer, UserData, UserType,
     Visibility,
 };
 use crate::clock::Wall;
@@ -180,6 +180,10 @@ fn snapshot() -> Snapshot {
         }),
         push: Some(Subscriber::from_parts(subscriber())),
         remembered: vec![remembered()],
+        presence: Liveness {
+            touched: Instant(11),
+            granted_once: true,
+        },
     }
 }
 
