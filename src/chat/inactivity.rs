@@ -83,10 +83,15 @@ impl Idle {
         }
     }
 
-    /// Timers start no earlier than `ready`.
+    /// Timers that were started before `ready` start then, with nothing said yet.
     fn restart(&mut self, ready: Instant) {
         for timer in [&mut self.regular, &mut self.asynchronous] {
-            timer.since = timer.since.map(|since| since.max(ready));
+            if timer.since.is_some_and(|since| since < ready) {
+                *timer = Timer {
+                    since: Some(ready),
+                    stage: Stage::Quiet,
+                };
+            }
         }
     }
 }
@@ -126,7 +131,7 @@ impl Session {
     }
 
     /// What inactivity control wants done at `now`: changes to store and apply as those of a command, none if nothing
-    /// is due.
+    /// is due. Warnings count as given from now on, also one whose text is empty.
     pub fn due(&mut self, policy: &Policy, now: Now) -> Vec<Change> {
         self.settle(policy, now.instant);
         let (regular, asynchronous) = self.timers(policy);

@@ -205,3 +205,6 @@ impl Session {
 pub(super) fn is_receipt(kind: &EventKind) -> bool {
     matches!(kind, EventKind::Notice { name } if name == READ_CONFIRM)
 }
+
+#[cfg(test)]
+mod tests;

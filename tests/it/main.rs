@@ -19,4 +19,5 @@ mod layers;
 mod process;
 mod push;
 mod rest;
+mod store;
 mod webhooks;

@@ -158,7 +158,8 @@ fn both_controls_may_run_at_once() {
 #[test]
 fn after_a_restart_the_time_begins_anew() {
     let mut story = Story::asynchronous();
-    story.after(HOUR);
+    story.after(DAY);
+    story.now.instant = story.now.instant + CLOSE;
     story.session.restart_timers(story.now.instant);
     let deadline = story.now.instant + DAY;
     assert_eq!(story.session.poll_timeout(&story.policy), Some(deadline));

@@ -453,7 +453,6 @@ fn is_false(flag: &bool) -> bool {
     !flag
 }
 
-#[expect(clippy::ptr_arg, reason = "serde hands a reference to the field")]
 fn no_data(data: &Data<'_>) -> bool {
     data.is_empty()
 }

@@ -299,10 +299,10 @@ impl Committer {
             return Err(error);
         }
         // After a failed sync nobody knows what is on the disk: it is never tried again.
-        segment.file.sync().map_err(|error| {
-            engine.fail_for_good("sync of the log", &error);
-            error
-        })?;
+        segment
+            .file
+            .sync()
+            .inspect_err(|error| engine.fail_for_good("sync of the log", error))?;
         let bytes = u32::try_from(group.buffer.len()).unwrap_or(u32::MAX);
         self.head.offset += bytes;
         self.head.sequence += group.frames.len() as u64;

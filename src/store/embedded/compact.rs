@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::chain;
 use super::engine::Engine;
-use super::frame::Header;
+use super::frame::{Header, Place};
 use super::queue::{Job, Signal};
 use super::scan::Scanner;
 use super::stats::add;
@@ -102,33 +102,31 @@ impl Engine {
         let Some(places) = self.places(session, row.tail) else {
             return true;
         };
-        let mut stretch: Vec<(Header, Vec<u8>)> = Vec::new();
-        let mut bytes = 0;
-        let count = places.len();
-        for (done, place) in places.into_iter().enumerate() {
-            let Ok((header, payload)) = chain::frame(&self.segments, place, session) else {
-                return true;
-            };
-            bytes += header.frame_bytes();
-            stretch.push((header, payload));
-            let last = done + 1 == count;
-            if (last || bytes >= STRETCH_BYTES)
-                && !self.commit_copy(std::mem::take(&mut stretch), last)
-            {
-                return last;
-            }
-            if stretch.is_empty() {
-                bytes = 0;
-            }
-        }
-        true
+        self.copy_frames(session, &places).is_none_or(|done| done)
     }
 
-    fn places(
-        &self,
-        session: SessionId,
-        tail: super::frame::Place,
-    ) -> Option<Vec<super::frame::Place>> {
+    /// Copies frames in stretches; whether the commit thread took them. `None`: one cannot be read.
+    fn copy_frames(&self, session: SessionId, places: &[Place]) -> Option<bool> {
+        let bytes_max = STRETCH_BYTES.min(self.segments.frame_bytes_max());
+        let mut stretch: Vec<(Header, Vec<u8>)> = Vec::new();
+        let mut bytes = 0;
+        for place in places {
+            let (header, payload) = chain::frame(&self.segments, *place, session).ok()?;
+            if !stretch.is_empty() && bytes + header.frame_bytes() > bytes_max {
+                bytes = 0;
+                if !self.commit_copy(std::mem::take(&mut stretch), false) {
+                    return Some(false);
+                }
+            }
+            bytes += header.frame_bytes();
+            stretch.push((header, payload));
+        }
+        // Refused where the session was written to in the meantime: it is tried again after the next checkpoint.
+        self.commit_copy(stretch, true);
+        Some(true)
+    }
+
+    fn places(&self, session: SessionId, tail: Place) -> Option<Vec<Place>> {
         let mut places = Vec::new();
         for frame in chain::backwards(&self.segments, session, tail) {
             places.push(frame.ok()?.1);

@@ -178,7 +178,9 @@ impl Engine {
         let mut due = self.hot.due(now, limit);
         let indexed = self
             .index
-            .due(now, limit, |session| !self.hot.has(session))
+            .due(now, limit, |session, deadline| {
+                self.hot.sleeps_until(session, deadline)
+            })
             .map_err(|trouble| self.unusable(&trouble))?;
         due.extend(indexed);
         due.sort_unstable();
@@ -194,9 +196,14 @@ impl Engine {
         limit: usize,
     ) -> Result<Vec<SessionId>, Error> {
         let is_open = |session| self.hot.is_open(session);
-        let mut open = self.hot.opened(after, usize::MAX);
-        open.retain(|session| is_open(*session) == Some(true));
-        open.truncate(limit);
+        let mut open = Vec::new();
+        let mut last = after;
+        while open.len() < limit {
+            let some = self.hot.opened(last, limit);
+            let Some(end) = some.last() else { break };
+            last = Some(*end);
+            open.extend(some.into_iter().filter(|one| is_open(*one) == Some(true)));
+        }
         let indexed = self
             .index
             .opened(after, limit, |session| is_open(session) != Some(false))

@@ -127,11 +127,12 @@ fn index(
 ) -> Result<(Index, Option<Position>), OpenError> {
     let failed = |error| broken(Broken::Index(error));
     let asked = disk.open(REBUILD).is_ok();
-    if !asked && let Some(index) = Index::open(disk).map_err(failed)? {
-        if let Ok(Some(position)) = index.position() {
-            check_position(position, segments)?;
-            return Ok((index, Some(position)));
-        }
+    if !asked
+        && let Some(index) = Index::open(disk).map_err(failed)?
+        && let Ok(Some(position)) = index.position()
+    {
+        check_position(position, segments)?;
+        return Ok((index, Some(position)));
     }
     Ok((Index::create(disk).map_err(failed)?, None))
 }

@@ -185,11 +185,6 @@ impl Header {
     }
 }
 
-/// Whether a frame could begin with these bytes.
-pub fn begins(bytes: &[u8]) -> bool {
-    bytes.starts_with(&MAGIC)
-}
-
 /// Bytes of a frame with so much payload.
 pub fn frame_bytes(payload_bytes: usize) -> usize {
     (HEADER_BYTES + payload_bytes).next_multiple_of(ALIGN)

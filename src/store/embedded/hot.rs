@@ -109,6 +109,18 @@ impl Hot {
         self.shard(session).entries.contains_key(&session)
     }
 
+    /// Whether what the index says is true: the session sleeps until `deadline`.
+    pub fn sleeps_until(&self, session: SessionId, deadline: Instant) -> bool {
+        let shard = self.shard(session);
+        match shard.entries.get(&session) {
+            Some(entry) => entry
+                .row
+                .as_ref()
+                .is_some_and(|row| row.deadline == Some(deadline)),
+            None => true,
+        }
+    }
+
     /// Whether the session is here and open.
     pub fn is_open(&self, session: SessionId) -> Option<bool> {
         let shard = self.shard(session);

@@ -150,18 +150,18 @@ impl Index {
         &self,
         now: Instant,
         limit: usize,
-        wanted: impl Fn(SessionId) -> bool,
+        wanted: impl Fn(SessionId, Instant) -> bool,
     ) -> Result<Vec<(Instant, SessionId)>, Trouble> {
         let table = self.reading()?.open_table(DEADLINES)?;
         let mut due = Vec::new();
         for row in table.range(..=(now.0, [0xFF; 12]))? {
             let (deadline, session) = row?.0.value();
-            let session = SessionId::from_bytes(session);
+            let (session, deadline) = (SessionId::from_bytes(session), Instant(deadline));
             if due.len() == limit {
                 break;
             }
-            if wanted(session) {
-                due.push((Instant(deadline), session));
+            if wanted(session, deadline) {
+                due.push((deadline, session));
             }
         }
         Ok(due)
@@ -452,7 +452,7 @@ mod tests {
             .write(&[(alice(), entry(Some(row.clone())))], None)
             .unwrap();
         assert_eq!(
-            index.due(Instant(7), 9, |_| true).unwrap(),
+            index.due(Instant(7), 9, |_, _| true).unwrap(),
             [(Instant(7), alice())]
         );
         assert_eq!(index.opened(None, 9, |_| true).unwrap(), [alice()]);
@@ -465,7 +465,7 @@ mod tests {
             ..row
         };
         index.write(&[(alice(), entry(Some(awake)))], None).unwrap();
-        assert!(index.due(Instant(9), 9, |_| true).unwrap().is_empty());
+        assert!(index.due(Instant(9), 9, |_, _| true).unwrap().is_empty());
         assert_eq!(index.awake().unwrap(), [alice()]);
         assert_eq!(index.segments().unwrap(), [(2, 100)]);
 

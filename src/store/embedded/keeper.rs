@@ -1,5 +1,6 @@
 //! What is written behind the commands' backs: the index, checkpoints, space.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use super::engine::{Engine, lock};
@@ -13,6 +14,8 @@ use crate::store::Condition;
 const CHECKPOINT_BYTES: u64 = 128 << 20;
 /// So long after a change a checkpoint is made at the latest.
 const CHECKPOINT_AGE: Duration = Duration::from_secs(60);
+/// The same on a full disk.
+const CHECKPOINT_AGE_FULL: Duration = Duration::from_secs(5);
 /// Sleeping sessions are written this soon.
 const FLUSH_AGE: Duration = Duration::from_millis(1000);
 /// Or when there are so many of them; no more go into one write.
@@ -48,22 +51,33 @@ impl Engine {
         if self.condition() == Condition::ReadOnly {
             return;
         }
-        let bytes = self.stats.bytes.load(std::sync::atomic::Ordering::Relaxed);
-        let aged = keeper.checkpointed.elapsed() >= CHECKPOINT_AGE;
-        if bytes - keeper.bytes >= CHECKPOINT_BYTES || (aged && keeper.indexed != self.head()) {
+        if self.is_ripe(&keeper) {
             if self.checkpoint_as(&mut keeper) {
+                drop(keeper);
                 self.tidy();
             }
-        } else {
-            let resting = self.hot.resting();
-            let ripe = keeper.flushed.elapsed() >= FLUSH_AGE && resting > 0;
-            if ripe || resting >= FLUSH_SESSIONS {
-                self.flush_as(&mut keeper);
-            }
+            return;
+        }
+        let resting = self.hot.resting();
+        let aged = keeper.flushed.elapsed() >= FLUSH_AGE;
+        if resting >= FLUSH_SESSIONS || (aged && resting > 0) {
+            self.flush_as(&mut keeper);
         }
     }
 
+    /// Whether a checkpoint is to be made. On a full disk it is made soon: only then is the space of sessions that are
+    /// gone given back.
+    fn is_ripe(&self, keeper: &Keeper) -> bool {
+        let age = keeper.checkpointed.elapsed();
+        let behind = self.stats.bytes.load(Relaxed) - keeper.bytes;
+        let full = self.condition() == Condition::NoSpace;
+        behind >= CHECKPOINT_BYTES
+            || (age >= CHECKPOINT_AGE && keeper.indexed != self.head())
+            || (age >= CHECKPOINT_AGE_FULL && full)
+    }
+
     /// Writes sleeping sessions to the index.
+    #[cfg(test)]
     pub fn flush(&self) -> bool {
         self.flush_as(&mut lock(&self.keeper))
     }
@@ -81,7 +95,7 @@ impl Engine {
     fn checkpoint_as(&self, keeper: &mut Keeper) -> bool {
         // The head first: what becomes durable while the rows are gathered is replayed, which does no harm.
         let head = self.head();
-        let bytes = self.stats.bytes.load(std::sync::atomic::Ordering::Relaxed);
+        let bytes = self.stats.bytes.load(Relaxed);
         if !self.write_index(self.hot.take(Take::Everything), Some(head)) {
             return false;
         }
@@ -118,8 +132,8 @@ impl Engine {
     /// What the space thread does again and again: keeps a segment in reserve, and sees when there is room again.
     pub fn make_space(&self) {
         let free = self.disk.free_bytes().unwrap_or(u64::MAX);
-        let gauge = |gauge: &std::sync::atomic::AtomicU64, value| {
-            gauge.store(value, std::sync::atomic::Ordering::Relaxed);
+        let gauge = |gauge: &AtomicU64, value| {
+            gauge.store(value, Relaxed);
         };
         gauge(&self.stats.free_bytes, free);
         gauge(&self.stats.segments, self.segments.count() as u64);

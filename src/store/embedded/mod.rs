@@ -48,7 +48,7 @@ use tokio::sync::Semaphore;
 use self::disk::{Disk, Folder};
 use self::engine::Engine;
 pub use self::folder::OpenError;
-use self::frame::{Flags, HEADER_BYTES};
+use self::frame::{Flags, frame_bytes};
 use self::queue::{Draft, Job, LaneState};
 pub use self::segments::Sizes;
 pub use self::stats::{GROUP_BOUNDS, Histogram, LATENCY_BOUNDS_MICROS, Stats};
@@ -75,7 +75,7 @@ pub struct Options {
     pub sizes: Sizes,
 }
 
-/// The embedded engine.
+/// The embedded engine. Lanes are to be dropped before it: they hold the lock of the folder, and are not served any more.
 #[derive(Debug)]
 pub struct Embedded {
     engine: Arc<Engine>,
@@ -231,7 +231,7 @@ impl Lane for EmbeddedLane {
 /// A batch as it is written. It is encoded here, on the shard's thread: the commit thread only copies bytes.
 fn draft(batch: &Batch, bytes_max: usize) -> Result<Draft, Error> {
     let payload = codec::encode_record(&batch.record);
-    if HEADER_BYTES + payload.len() > bytes_max {
+    if frame_bytes(payload.len()) > bytes_max {
         return Err(Error::TooLarge { bytes_max });
     }
     let mut flags = Flags::default();

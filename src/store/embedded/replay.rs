@@ -90,46 +90,42 @@ impl Replay<'_> {
     fn scan(&mut self, from: Position) -> Result<(Position, BTreeSet<u32>), Broken> {
         let mut verdict = Verdict::new(from, !self.whole);
         let mut last_number = None;
-        let mut used = BTreeSet::new();
-        let numbers = self.segments.numbers();
-        for number in numbers.into_iter().filter(|number| *number >= from.segment) {
+        let mut ends = Vec::new();
+        for number in self.segments.numbers() {
+            if number < from.segment {
+                continue;
+            }
             if self.whole && last_number.is_some_and(|last| last + 1 != number) {
                 verdict.skip();
             }
             last_number = Some(number);
-            let segment = self.segments.segment(number)?;
-            let offset = if number == from.segment {
-                from.offset
-            } else {
-                0
-            };
-            let mut scanner = Scanner::new(&segment, offset);
-            while let Some(found) = scanner.find()? {
-                used.insert(number);
-                self.frames += 1;
-                let mut judged = Vec::new();
-                verdict.look(found, &mut |one| judged.push(one));
-                for one in judged {
-                    self.judge(one)?;
-                }
-            }
-            if scanner.soiled {
-                used.insert(number);
-            }
+            let start = start_in(number, from);
+            ends.push((number, self.scan_segment(number, start, &mut verdict)?));
         }
-        let (head, cut) = verdict.end();
-        used.retain(|number| *number > head.segment || (*number == head.segment && cut));
-        // Rubbish behind the head of its own segment is erased too: it is cheap, and nothing has to be argued about it.
-        if head.segment > 0 && self.is_soiled_behind(head)? {
-            used.insert(head.segment);
-        }
-        Ok((head, used))
+        let head = verdict.end();
+        let behind = |(number, end): &(u32, u32)| *end > start_in(*number, head);
+        let soiled = ends.into_iter().filter(behind);
+        Ok((head, soiled.map(|(number, _)| number).collect()))
     }
 
-    fn is_soiled_behind(&self, head: Position) -> io::Result<bool> {
-        let segment = self.segments.segment(head.segment)?;
-        let mut scanner = Scanner::new(&segment, head.offset);
-        Ok(scanner.find()?.is_some() || scanner.soiled)
+    /// Goes through one segment; where the last thing in it ends that is no zeros.
+    fn scan_segment(
+        &mut self,
+        number: u32,
+        start: u32,
+        verdict: &mut Verdict,
+    ) -> Result<u32, Broken> {
+        let segment = self.segments.segment(number)?;
+        let mut scanner = Scanner::new(&segment, start);
+        let mut judged = Vec::new();
+        while let Some(found) = scanner.find()? {
+            self.frames += 1;
+            verdict.look(found, &mut |one| judged.push(one));
+            for one in judged.drain(..) {
+                self.judge(one)?;
+            }
+        }
+        Ok(scanner.written)
     }
 
     fn judge(&mut self, judged: Judged) -> Result<(), Trouble> {
@@ -255,6 +251,15 @@ impl Replay<'_> {
     }
 }
 
+/// Where what comes after `position` begins in a segment.
+fn start_in(number: u32, position: Position) -> u32 {
+    if number == position.segment {
+        position.offset
+    } else {
+        0
+    }
+}
+
 /// Erases what lies behind the head, makes what lies before it durable, and readies the segments after it.
 fn settle(
     segments: &Segments,
@@ -267,13 +272,8 @@ fn settle(
             continue;
         }
         let segment = segments.segment(number)?;
-        let from = if number == head.segment {
-            head.offset
-        } else {
-            0
-        };
         if soiled.contains(&number) {
-            segments.erase(&segment, from)?;
+            segments.erase(&segment, start_in(number, head))?;
         }
         if number == head.segment {
             segment.file.sync()?;

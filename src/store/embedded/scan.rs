@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::frame::{ALIGN, HEADER_BYTES, Header, Place, begins};
+use super::frame::{ALIGN, HEADER_BYTES, Header, Place};
 use super::segments::Segment;
 
 const WINDOW_BYTES: usize = 1 << 20;
@@ -25,8 +25,8 @@ pub struct Scanner<'a> {
     offset: usize,
     window: Vec<u8>,
     window_at: usize,
-    /// Something was passed over that is no frame.
-    pub soiled: bool,
+    /// Behind this, as far as was looked, are only zeros.
+    pub written: u32,
 }
 
 impl<'a> Scanner<'a> {
@@ -37,7 +37,7 @@ impl<'a> Scanner<'a> {
             offset: offset as usize,
             window: Vec::new(),
             window_at: 0,
-            soiled: false,
+            written: offset,
         }
     }
 
@@ -69,6 +69,7 @@ impl<'a> Scanner<'a> {
             offset: u32::try_from(self.offset).unwrap_or(u32::MAX),
         };
         self.offset += header.frame_bytes();
+        self.mark();
         Ok(Found {
             place,
             header,
@@ -76,18 +77,22 @@ impl<'a> Scanner<'a> {
         })
     }
 
-    /// Goes on to where the next frame could begin.
+    /// Goes on to where the next frame could begin: over zeros quickly, over anything else step by step.
     fn advance(&mut self) -> io::Result<()> {
         let bytes = self.bytes(HEADER_BYTES)?;
-        let mut soiled = bytes.iter().take(ALIGN).any(|byte| *byte != 0);
-        let mut step = ALIGN;
-        while step + ALIGN <= bytes.len() && !begins(&bytes[step..]) {
-            soiled |= bytes[step..step + ALIGN] != [0; ALIGN];
-            step += ALIGN;
+        let (here, rest) = bytes.split_at(ALIGN.min(bytes.len()));
+        let empty = here.iter().all(|byte| *byte == 0);
+        let zeros = leading_zeros(rest) / ALIGN * ALIGN;
+        self.offset += ALIGN;
+        if !empty {
+            self.mark();
         }
-        self.offset += step;
-        self.soiled |= soiled;
+        self.offset += zeros;
         Ok(())
+    }
+
+    fn mark(&mut self) {
+        self.written = u32::try_from(self.offset).unwrap_or(u32::MAX);
     }
 
     /// What lies from the offset on: at least `count` bytes, unless the segment ends before; as many as are at hand.
@@ -104,4 +109,14 @@ impl<'a> Scanner<'a> {
         }
         Ok(&self.window[(self.offset - self.window_at).min(self.window.len())..])
     }
+}
+
+/// How many zeros these bytes begin with; whole blocks are compared at once.
+fn leading_zeros(bytes: &[u8]) -> usize {
+    const ZEROS: [u8; 4096] = [0; 4096];
+    let blocks = bytes.chunks(ZEROS.len());
+    let empty = |block: &&[u8]| **block == ZEROS[..block.len()];
+    let zeros: usize = blocks.take_while(empty).map(<[u8]>::len).sum();
+    let rest = bytes[zeros..].iter().position(|byte| *byte != 0);
+    rest.map_or(bytes.len(), |rest| zeros + rest)
 }

@@ -244,9 +244,14 @@ impl Segments {
         self.sizes.of(old) == self.sizes.of(new)
     }
 
-    /// How many bytes the next segment will take.
+    /// How many more bytes of the disk the next segment will take: none where an emptied one is filled again.
     pub fn next_bytes(&self) -> u64 {
-        u64::from(self.sizes.of(self.stock().next))
+        let stock = self.stock();
+        if stock.emptied.is_empty() {
+            u64::from(self.sizes.of(stock.next))
+        } else {
+            0
+        }
     }
 
     fn fill(&self, gently: bool) -> io::Result<Segment> {

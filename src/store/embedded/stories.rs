@@ -75,6 +75,16 @@ fn a_sleeping_session_keeps_its_snapshot_and_only_later_records_are_folded() {
 }
 
 #[test]
+fn a_sleeping_session_that_was_looked_at_is_still_due() {
+    let mut world = World::new();
+    world.begin(alice());
+    world.put_away(alice(), Some(Instant(50)));
+    assert!(world.engine().flush());
+    world.engine().warm(alice()).unwrap();
+    assert_eq!(world.engine().due(Instant(50), 9).unwrap(), [alice()]);
+}
+
+#[test]
 fn after_a_checkpoint_nothing_is_replayed() {
     let mut world = World::new();
     world.begin(alice());

@@ -69,11 +69,10 @@ impl Verdict {
         }
     }
 
-    /// The end of the log: where it goes on, and whether something behind that place is to be erased.
-    pub fn end(self) -> (Position, bool) {
+    /// The end of the log: where it goes on.
+    pub fn end(self) -> Position {
         let group = self.head.group.max(self.last_group);
-        let head = Position { group, ..self.head };
-        (head, !self.held.is_empty())
+        Position { group, ..self.head }
     }
 
     /// Whether the frame, or what is missing before it, may be the work of a crash.
@@ -186,7 +185,7 @@ mod tests {
                 });
             });
         }
-        if verdict.end().1 {
+        if !verdict.held.is_empty() {
             words.push("| cut".into());
         }
         words.join(" ")

@@ -116,11 +116,9 @@ impl Life {
             if known.forgotten {
                 return;
             }
-            let text = format!(
-                "{}{}",
-                self.count,
-                "x".repeat(self.dice.below(700) as usize)
-            );
+            let most = if self.dice.below(20) == 0 { 6000 } else { 700 };
+            let filling = "x".repeat(usize::try_from(self.dice.below(most)).unwrap());
+            let text = format!("{}{filling}", self.count);
             let ticket = if known.said.is_empty() {
                 known.said.push(String::new());
                 self.world.queue_begin(session)
@@ -190,10 +188,14 @@ impl Life {
             let stored = self.world.engine().peek(*session).unwrap();
             let folded = stored.as_ref().map_or(0, |stored| {
                 let snapshot = stored.snapshot.as_ref();
-                snapshot.map_or(0, |snapshot| snapshot.remembered[0].key) as usize
-                    + stored.records.len()
+                snapshot.map_or(0, |snapshot| snapshot.remembered[0].key)
+                    + stored.records.len() as u128
             });
-            assert_eq!(folded, texts.len(), "seed {seed}: {session} folds wrongly");
+            assert_eq!(
+                folded,
+                texts.len() as u128,
+                "seed {seed}: {session} folds wrongly"
+            );
             let epoch = stored.map_or(Epoch(0), |stored| stored.epoch);
             self.world.epochs.insert(*session, epoch);
             self.world.next_is(*session, texts.len() as u64 + 1);

@@ -1,1 +1,122 @@
-//! Later.
+//! A full disk passes, a broken one does not.
+
+use super::world::{World, alice, numbered};
+use crate::store::embedded::disk::Disk;
+use crate::store::{Condition, Error, Lane};
+
+#[test]
+fn a_full_disk_refuses_and_accepts_again_by_itself() {
+    let mut world = World::new();
+    world.begin(alice());
+    world.disk.set_free(1000);
+    let said = fill(&mut world);
+    assert_eq!(world.engine().condition(), Condition::NoSpace);
+    world.queue_say(alice(), "refused");
+    world.pump();
+    assert_eq!(world.completed(), [Err(Error::Abandoned)]);
+
+    world.lane().reset();
+    world.engine().make_space();
+    world.say(alice(), "still full");
+    assert_eq!(world.completed(), [Err(Error::NoSpace)]);
+
+    world.disk.set_free(1 << 30);
+    world.engine().make_space();
+    assert_eq!(world.engine().condition(), Condition::Writable);
+    world.lane().reset();
+    world.next_is(alice(), said + 2);
+    world.say(alice(), "accepted");
+    assert_eq!(world.completed(), [Ok(())]);
+    world.lose_power(9);
+    let events = world.events(alice());
+    assert_eq!(events.len() as u64, said + 2);
+    assert!(events.iter().map(|event| event.index).eq(1..=said + 2));
+}
+
+#[test]
+fn after_a_failed_sync_nothing_is_accepted_until_restart() {
+    let mut world = World::new();
+    world.begin(alice());
+    world.disk.fail_syncs();
+    world.say(alice(), "lost");
+    world.lane().reset();
+    world.say(alice(), "refused");
+    assert_eq!(
+        world.completed()[1..],
+        [Err(Error::ReadOnly), Err(Error::ReadOnly)]
+    );
+    assert_eq!(world.engine().condition(), Condition::ReadOnly);
+    assert_eq!(
+        world.events(alice()).len(),
+        1,
+        "what was stored can be read"
+    );
+    world.engine().make_space();
+    assert_eq!(world.engine().condition(), Condition::ReadOnly);
+}
+
+#[test]
+fn an_index_without_room_keeps_everything_in_memory() {
+    let mut world = World::new();
+    for number in 1..=200 {
+        world.begin(numbered(number));
+        world.put_away(numbered(number), None);
+    }
+    world.disk.set_free(0);
+    while world.engine().flush() && world.engine().hot.resting() > 0 {}
+    for number in 1..=200 {
+        assert_eq!(world.events(numbered(number)).len(), 1);
+    }
+    world.disk.set_free(1 << 30);
+    world.engine().make_space();
+    assert!(world.engine().checkpoint());
+    world.kill();
+    assert!(world.engine().awake_at_start.is_empty());
+    for number in 1..=200 {
+        assert!(
+            world
+                .engine()
+                .peek(numbered(number))
+                .unwrap()
+                .unwrap()
+                .snapshot
+                .is_some()
+        );
+    }
+}
+
+#[test]
+fn sessions_that_are_gone_give_their_space_back() {
+    let mut world = World::new();
+    world.begin(alice());
+    let mut most = 0;
+    for number in 2..=400 {
+        world.begin(numbered(number));
+        world.say(numbered(number), &"x".repeat(900));
+        world.engine().hot.forget(numbered(number));
+        if number % 20 == 0 {
+            assert!(world.engine().checkpoint());
+            world.engine().tidy();
+        }
+        most = most.max(world.disk.list("log").unwrap().len());
+    }
+    assert!(most < 12, "the log stays small: {most} segments");
+    assert_eq!(world.events(alice()).len(), 1, "who stayed was moved");
+    world.lose_power(11);
+    assert_eq!(world.events(alice()).len(), 1);
+}
+
+/// Says things until the disk is full; how many were stored.
+fn fill(world: &mut World) -> u64 {
+    for said in 0.. {
+        world.say(alice(), &"x".repeat(2000));
+        match world.completed().pop() {
+            Some(Ok(())) => {}
+            other => {
+                assert_eq!(other, Some(Err(Error::NoSpace)));
+                return said;
+            }
+        }
+    }
+    0
+}

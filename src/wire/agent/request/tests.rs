@@ -205,3 +205,18 @@ fn rejections_have_the_codes_of_the_channel() {
     let long = Rejection::TooLong { max: 1 };
     assert_eq!(ErrorCode::from(&long).as_str(), "too-large");
 }
+
+proptest::proptest! {
+    #[test]
+    fn nothing_that_is_published_gets_more_than_an_error(
+        name in "sessions|join|message|notice|release|transcript",
+        value in r#"null|true|-?[0-9]{1,25}|"[^"\\\x00-\x1f]{0,9}"|\{"a":\[?1\]?\}|\[\]"#,
+        rubbish: String,
+    ) {
+        let fields = ["requestId", "to", "text", "userData", "eventAttributes", "position", "limit", "watch"];
+        for field in fields {
+            let _ = parse(&format!(r#"{{"operation":"{name}","session":"CHAT","{field}":{value}}}"#));
+        }
+        let _ = parse(&rubbish);
+    }
+}

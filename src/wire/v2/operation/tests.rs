@@ -210,3 +210,18 @@ fn a_publish_shows_nothing_in_debug_output() {
     let publish = publish(r#""operation":"sendMessage","message":"secret""#).unwrap();
     assert_eq!(format!("{publish:?}"), "Publish");
 }
+
+proptest::proptest! {
+    #[test]
+    fn nothing_that_is_published_gets_more_than_an_error(
+        name in "[a-zA-Z]{0,12}|sendMessage|readReceipt|requestChat",
+        value in r#"null|true|-?[0-9]{1,25}|"[^"\\\x00-\x1f]{0,9}"|\{"a":\[?1\]?\}|\[\]"#,
+        rubbish: String,
+    ) {
+        let fields = ["secureKey", "message", "userData", "eventAttributes", "transcriptPosition"];
+        for field in fields {
+            let _ = Publish::parse(&format!(r#"{{"operation":"{name}",{KEY},"{field}":{value}}}"#));
+        }
+        let _ = Publish::parse(&rubbish);
+    }
+}
