@@ -47,6 +47,8 @@ pub struct Epoch(pub u64);
 pub struct Malformed;
 
 impl SessionId {
+    /// The smallest of all; no session has it.
+    pub const MIN: Self = Self(0);
     const RANDOM_BITS: u32 = 48;
     const LENGTH: usize = 16;
 

@@ -271,7 +271,8 @@ impl Room {
     pub(super) fn push_timeout(&self, settings: &Settings) -> Option<Instant> {
         let subscriber = self.push.as_ref()?;
         let resend = subscriber.poll_timeout(&settings.resend, self.look(settings).viewer_live);
-        let waits = self.pushing.is_none() && !self.push_queued;
+        // One that is not durable yet is offered when it is.
+        let waits = self.pushing.is_none() && !self.push_queued && self.committing == 0;
         let attempt = subscriber
             .head()
             .filter(|_| waits)

@@ -81,13 +81,13 @@ impl Shard {
         room
     }
 
-    /// Looks after every session whose time has come.
+    /// Looks after every session whose time has come, each once.
     pub(super) fn tick(&mut self, now: Now) {
-        while let Some(&(at, session)) = self.timers.first() {
-            if at > now.instant {
-                return;
-            }
-            self.timers.pop_first();
+        let later = self
+            .timers
+            .split_off(&(now.instant + Duration::from_millis(1), SessionId::MIN));
+        let due = std::mem::replace(&mut self.timers, later);
+        for (_, session) in due {
             if let Some(room) = self.room(session) {
                 room.timer = None;
                 self.look_after(session, now);
