@@ -30,7 +30,7 @@ use crate::health::{Health, State};
 use crate::http::rate_limit::RateLimits;
 use crate::http::slots::Slots;
 use crate::hub::shard::Shard;
-use crate::hub::{Hub, Routes};
+use crate::hub::{Hub, Load, Routes};
 use crate::lifecycle::{Exit, Shutdown, Start};
 use crate::store::{self, embedded};
 use crate::tasks::push::Poster;
@@ -101,6 +101,7 @@ struct House {
     internal_settings: watch::Sender<Arc<router::Settings>>,
     api_settings: watch::Sender<Arc<v2::Settings>>,
     slots: (Arc<Slots>, Arc<Slots>),
+    load: Arc<Load>,
     admin_sha256: [u8; 32],
 }
 
@@ -120,7 +121,14 @@ impl House {
             (0..shards).map(|_| mpsc::channel(SHARD_QUEUE)).unzip();
         let mut metrics = Metrics::default();
         let poster = pushes::poster(config, clock, &senders, &mut metrics)?;
+        let load = Arc::new(Load::new(
+            store
+                .open_count()
+                .map_err(|error| Exit::data(&config.store.path, error))?,
+        ));
+        settings::load(config, &load);
         let hub = Hub::new(Routes {
+            load: load.clone(),
             shards: senders.clone(),
             store: store.clone(),
             health: start.health.clone(),
@@ -132,7 +140,12 @@ impl House {
             let stop = Arc::new(Notify::new());
             stops.push(stop.clone());
             let runner = Runner {
-                shard: Shard::new(Arc::new(settings::hub(config)), keys.clone(), clock.now()),
+                shard: Shard::new(
+                    Arc::new(settings::hub(config)),
+                    keys.clone(),
+                    load.clone(),
+                    clock.now(),
+                ),
                 inputs,
                 sender: sender.clone(),
                 store: store.clone(),
@@ -187,6 +200,7 @@ impl House {
         );
         let watched = metrics::Watched {
             stats,
+            load: load.clone(),
             customers: customers_registry.clone(),
             agents: agents_registry.clone(),
             gauges,
@@ -197,7 +211,7 @@ impl House {
         counters.register(&mut metrics);
         metrics::register(&mut metrics, watched, subscriptions_ignored);
         let admin = Admin::new(
-            checks(start.health.clone(), store.clone()),
+            checks(start.health.clone(), store.clone(), load.clone()),
             || {},
             Arc::new(Mutex::new(metrics)),
         );
@@ -239,6 +253,7 @@ impl House {
             internal_settings,
             api_settings,
             slots,
+            load,
             admin_sha256,
         })
     }
@@ -300,6 +315,7 @@ impl House {
                 .send(crate::hub::shard::Input::Settings(hub.clone()))
                 .await;
         }
+        settings::load(config, &self.load);
         self.customers.reload(settings::customers(config));
         self.agents
             .reload(settings::agents(config, self.admin_sha256));
@@ -361,7 +377,11 @@ fn open(config: &Config) -> Result<(store::Shared, Arc<embedded::Stats>), Exit> 
     Ok((Arc::new(store), stats))
 }
 
-fn checks(health: Arc<Health>, store: store::Shared) -> impl Fn() -> Vec<Check> + Send + Sync {
+fn checks(
+    health: Arc<Health>,
+    store: store::Shared,
+    load: Arc<Load>,
+) -> impl Fn() -> Vec<Check> + Send + Sync {
     move || {
         let lifecycle = match health.state() {
             State::Ready => None,
@@ -376,6 +396,11 @@ fn checks(health: Arc<Health>, store: store::Shared) -> impl Fn() -> Vec<Check> 
         vec![
             Check::new("lifecycle", lifecycle),
             Check::new("store", writable),
+            Check::new(
+                "limits",
+                load.is_reached()
+                    .then(|| "limit reached: [settings] limit-for-sessions".to_owned()),
+            ),
         ]
     }
 }

@@ -298,7 +298,7 @@ export class Bayeux {
 
   // Unlike any id an earlier page used in the same session.
   #newId() {
-    return `${this.#prefix}-${++this.#serial}`;
+    return `${this.#prefix}x${++this.#serial}`;
   }
 }
 

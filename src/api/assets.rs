@@ -18,6 +18,7 @@ const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy")
 const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
+const ICON: &str = "image/svg+xml";
 
 /// No script or style but our own files, no frames, nothing sent elsewhere. `'self'` covers WebSockets of the same host
 /// in today's browsers; those that read it otherwise fall back to long-polling.
@@ -44,19 +45,21 @@ macro_rules! asset {
 }
 
 /// The pages of the public listener: the demonstration page.
-pub static PUBLIC: [Asset; 4] = [
+pub static PUBLIC: [Asset; 5] = [
     asset!("/", HTML, "customer.html"),
     asset!("/assets/bayeux.js", SCRIPT, "bayeux.js"),
     asset!("/assets/customer.js", SCRIPT, "customer.js"),
     asset!("/assets/customer.css", STYLE, "customer.css"),
+    asset!("/assets/icon.svg", ICON, "icon.svg"),
 ];
 
 /// The pages of the internal listener: the console.
-pub static INTERNAL: [Asset; 4] = [
+pub static INTERNAL: [Asset; 5] = [
     asset!("/console", HTML, "console.html"),
     asset!("/assets/bayeux.js", SCRIPT, "bayeux.js"),
     asset!("/assets/console.js", SCRIPT, "console.js"),
     asset!("/assets/console.css", STYLE, "console.css"),
+    asset!("/assets/icon.svg", ICON, "icon.svg"),
 ];
 
 /// The methods that a page answers to.

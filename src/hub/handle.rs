@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use super::answer::{Also, Done, Joined, Page, Refusal, Reply, Summary, View};
+use super::load::Load;
 use super::room::summary_of;
 use super::seat::{Viewer, ViewerId};
 use super::shard::{Ask, Input};
@@ -29,6 +30,8 @@ pub struct Routes {
     pub store: store::Shared,
     /// Whether new sessions are taken.
     pub health: Arc<Health>,
+    /// How many chats are open.
+    pub load: Arc<Load>,
     /// Random bits for identifiers.
     pub random: Box<dyn Fn() -> u64 + Send + Sync>,
 }
@@ -52,6 +55,9 @@ impl Hub {
     ) {
         if self.routes.health.state() == State::Draining {
             return reply(Err(Refusal::Draining));
+        }
+        if self.routes.load.is_reached() {
+            return reply(Err(Refusal::LoadLimit));
         }
         if let Err(error) = self.writable() {
             return reply(Err(error.into()));

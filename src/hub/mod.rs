@@ -13,10 +13,12 @@ mod answer;
 mod encode;
 mod fan_out;
 mod handle;
+mod load;
 mod room;
 mod seat;
 pub mod shard;
 
 pub use answer::{Also, Done, Joined, Page, Refusal, Reply, Summary, View};
 pub use handle::{Hub, Routes, shard_of};
+pub use load::Load;
 pub use seat::{Offer, Told, Viewer, ViewerId};

@@ -13,6 +13,7 @@ use prometheus_client::registry::Registry as Metrics;
 
 use crate::http::rate_limit::RateLimits;
 use crate::http::slots::Slots;
+use crate::hub::Load;
 use crate::store::embedded::{GROUP_BOUNDS, Histogram, LATENCY_BOUNDS_MICROS, Stats};
 use crate::tasks::shards::Gauges;
 use crate::transport::{Counters, Registry};
@@ -22,6 +23,7 @@ pub(super) struct Watched {
     pub(super) stats: Arc<Stats>,
     pub(super) customers: Arc<Registry>,
     pub(super) agents: Arc<Registry>,
+    pub(super) load: Arc<Load>,
     pub(super) gauges: Arc<Gauges>,
     pub(super) limits: Arc<RateLimits>,
     pub(super) slots: [Arc<Slots>; 2],
@@ -104,6 +106,19 @@ impl Watched {
             "parlor_sessions_live",
             "Chat sessions in memory",
             awake,
+        )?;
+        let open = self.load.open();
+        gauge(
+            encoder,
+            "parlor_sessions_open",
+            "Chat sessions that are not closed",
+            open,
+        )?;
+        gauge(
+            encoder,
+            "parlor_sessions_dormant",
+            "Chat sessions that are not closed and not in memory",
+            open.saturating_sub(awake),
         )
     }
 

@@ -10,7 +10,7 @@ use crate::chat::{Style, UserType};
 use crate::config::{self, Config, Role, SameSite, Transport};
 use crate::http::rate_limit::Rates;
 use crate::http::{InternalHosts, Origins, TrustedProxies, slots};
-use crate::hub::shard;
+use crate::hub::{Load, shard};
 use crate::push::{Destination, Destinations, Secret};
 use crate::transport::{self, agents, customers};
 use crate::wire::push::Reveal;
@@ -28,6 +28,17 @@ pub(super) fn shards(config: &Config) -> usize {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         threads => threads,
     }
+}
+
+/// Every open session has one customer, so the smaller of the two limits counts.
+pub(super) fn load(config: &Config, load: &Load) {
+    let limits = &config.load_limits;
+    let limit = [limits.sessions, limits.flex_users]
+        .into_iter()
+        .flatten()
+        .min();
+    let limit = limit.filter(|_| limits.enabled).unwrap_or(0);
+    load.configure(limit, limit.saturating_mul(limits.restore_percent) / 100);
 }
 
 pub(super) fn hub(config: &Config) -> shard::Settings {

@@ -126,6 +126,15 @@ impl Store for Memory {
         awake.map(|(id, _)| *id).collect()
     }
 
+    fn open_count(&self) -> Result<u64, Error> {
+        let state = self.state();
+        Ok(state
+            .sessions
+            .values()
+            .filter(|session| session.open)
+            .count() as u64)
+    }
+
     fn open_sessions(&self, after: Option<SessionId>, limit: usize) -> Answer<Vec<SessionId>> {
         let state = self.state();
         let open = state

@@ -174,6 +174,9 @@ pub trait Store: Send + Sync + 'static {
     /// Open (not closed) sessions by creation time after `after`, up to `limit`.
     fn open_sessions(&self, after: Option<SessionId>, limit: usize) -> Answer<Vec<SessionId>>;
 
+    /// How many sessions are open, as far as is known at the start.
+    fn open_count(&self) -> Result<u64, Error>;
+
     /// A sleeping session's snapshot with later records folded in by the caller, without winning its ownership.
     fn peek(&self, session: SessionId) -> Answer<Option<Stored>>;
 

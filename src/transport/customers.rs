@@ -229,9 +229,8 @@ impl Call {
             Ok(publish) => publish,
             Err(error) => return self.refuse(None, &error.into()),
         };
-        let named = publish.chat_id.as_deref().and_then(|id| id.parse().ok());
         let keys = self.shared.keys.for_service(&name);
-        let session = keys.open(&publish.secure_key, named);
+        let session = keys.open(&publish.secure_key);
         if !self.shared.rates.allow(address, session) {
             return self.refuse(session, &Failure::too_often());
         }

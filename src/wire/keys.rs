@@ -15,6 +15,7 @@ use crate::id::{ParticipantId, SessionId, UserId};
 const CUSTOMER: ParticipantId = ParticipantId(1);
 const SESSION_BYTES: usize = 12;
 const MAC_BYTES: usize = 32;
+const REST_MAC_BYTES: usize = 16;
 /// Bytes of a service's name in a key, at most; a longer one is left out.
 const SERVICE_BYTES_MAX: usize = 128;
 /// What stands for the `userId` where CometD is spoken.
@@ -55,10 +56,11 @@ impl Keys {
         Self::new(mac.finalize().into_bytes().into())
     }
 
-    /// The customer's key at the REST door: 32 lower-case hexadecimal digits.
+    /// The customer's key at the REST door, in lower-case hexadecimal digits: the chat's id, and 128 bits of a code over
+    /// it. It names its chat, because it opens the CometD door too.
     pub fn rest(&self, session: SessionId) -> String {
         let mac = self.mac(Door::Rest, session, CUSTOMER, &[]);
-        hexadecimal(&mac[..16])
+        hexadecimal(&session.to_bytes()) + &hexadecimal(&mac[..REST_MAC_BYTES])
     }
 
     /// The customer's key at the CometD door: base64 of the chat's id, a code over it, and the service's name where that
@@ -111,10 +113,14 @@ impl Keys {
         bool::from(self.is_cometd(session, key)).then_some(session)
     }
 
-    /// The chat that a key of either door opens; a REST key opens only the chat that is named with it.
-    pub fn open(&self, key: &str, named: Option<SessionId>) -> Option<SessionId> {
-        self.open_cometd(key)
-            .or_else(|| named.filter(|session| self.is_rest(*session, key).into()))
+    /// The chat that a key of either door opens.
+    pub fn open(&self, key: &str) -> Option<SessionId> {
+        self.open_cometd(key).or_else(|| self.open_rest(key))
+    }
+
+    fn open_rest(&self, key: &str) -> Option<SessionId> {
+        let session = session_of(&from_hexadecimal(key)?)?;
+        bool::from(self.is_rest(session, key)).then_some(session)
     }
 
     fn is_rest(&self, session: SessionId, key: &str) -> Choice {
@@ -162,6 +168,19 @@ fn hexadecimal(bytes: &[u8]) -> String {
         .collect()
 }
 
+/// The bytes of a REST key; `None` where it cannot be one.
+fn from_hexadecimal(key: &str) -> Option<Vec<u8>> {
+    if key.len() != 2 * (SESSION_BYTES + REST_MAC_BYTES) {
+        return None;
+    }
+    let digits: Option<Vec<u32>> = key.chars().map(|digit| digit.to_digit(16)).collect();
+    let pairs = digits?;
+    let bytes = pairs
+        .chunks(2)
+        .map(|pair| u8::try_from(pair[0] << 4 | pair[1]));
+    bytes.collect::<Result<_, _>>().ok()
+}
+
 /// The bytes of a CometD key; none where it cannot be one.
 fn decoded(key: &str) -> Vec<u8> {
     let bytes = STANDARD.decode(key).unwrap_or_default();
@@ -198,7 +217,7 @@ mod tests {
     #[test]
     fn keys_look_as_their_doors_expect() {
         let rest = keys().rest(chat(1));
-        assert_eq!(rest.len(), 32);
+        assert_eq!(rest.len(), 56);
         assert!(
             rest.bytes()
                 .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
@@ -212,7 +231,10 @@ mod tests {
     fn keys_are_those_of_the_same_secret_for_ever() {
         // Computed apart from this code: HMAC-SHA256 over door ‖ chat ‖ participant.
         let session = SessionId::from_bytes([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
-        assert_eq!(keys().rest(session), "5fb308e3c1a4d36818dd14399995a6a6");
+        assert_eq!(
+            keys().rest(session),
+            "0102030405060708090a0b0c5fb308e3c1a4d36818dd14399995a6a6"
+        );
         assert_eq!(
             keys().user(session, CUSTOMER).to_string(),
             "EF858930F7883E0D"
@@ -262,8 +284,8 @@ mod tests {
         }
         let rest = keys().rest(session);
         assert_eq!(keys().open_cometd(&rest), None);
-        assert_eq!(keys().open(&rest, None), None);
-        assert_eq!(keys().open(&rest, Some(session)), Some(session));
+        assert_eq!(keys().open(&rest), Some(session));
+        assert_eq!(keys().open(&rest.replace(&rest[20..22], "zz")), None);
     }
 
     #[test]

@@ -144,6 +144,7 @@ async fn write_over_socket(
     let mut journal = journal;
     loop {
         let text = (journal.acknowledged + 1).to_string();
+        // The key of the REST door opens this one too.
         let data =
             json!({"operation": "sendMessage", "secureKey": journal.chat.key, "message": text});
         let Some(reply) = bayeux.try_publish(channel, data).await else {

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::answer::{Also, Done, Joined, Page, Refusal, Reply, Summary, View};
+use super::load::Load;
 use super::room::{Durable, Room};
 use super::seat::{Viewer, ViewerId};
 use crate::chat::{self, Caller, Command, Create, Event, Join, Policy};
@@ -222,6 +223,7 @@ pub struct Push {
 pub struct Shard {
     settings: Arc<Settings>,
     keys: wire::keys::Keys,
+    load: Arc<Load>,
     rooms: HashMap<SessionId, Slot>,
     /// When each awake session is looked after next.
     timers: BTreeSet<(Instant, SessionId)>,
@@ -298,10 +300,11 @@ struct Decision {
 
 impl Shard {
     /// A shard without sessions, at the start of the process.
-    pub fn new(settings: Arc<Settings>, keys: wire::keys::Keys, now: Now) -> Self {
+    pub fn new(settings: Arc<Settings>, keys: wire::keys::Keys, load: Arc<Load>, now: Now) -> Self {
         Self {
             settings,
             keys,
+            load,
             rooms: HashMap::new(),
             timers: BTreeSet::new(),
             pending: VecDeque::new(),

@@ -35,6 +35,12 @@ impl Shard {
             then,
         } = pending;
         if let Some(room) = self.rooms.get_mut(&session).and_then(Slot::awake) {
+            if room.durable.next_index == 1 {
+                self.load.opened();
+            }
+            if after.closed && !room.durable.closed {
+                self.load.closed();
+            }
             room.durable = after;
             for event in &events {
                 room.tell(&self.keys, event);

@@ -285,7 +285,12 @@ impl Bench {
         };
         let settings = Arc::new(Settings::for_tests());
         Self {
-            shard: Shard::new(settings, wire::keys::Keys::new([7; 32]), now),
+            shard: Shard::new(
+                settings,
+                wire::keys::Keys::new([7; 32]),
+                Arc::default(),
+                now,
+            ),
             now,
             disk: HashMap::new(),
             asleep: HashMap::new(),

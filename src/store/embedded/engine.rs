@@ -189,6 +189,17 @@ impl Engine {
         Ok(due.into_iter().map(|(_, session)| session).collect())
     }
 
+    /// How many sessions are open: what the index has, and what was opened since it was written.
+    pub fn open_count(&self) -> Result<u64, Error> {
+        let unusable = |trouble| self.unusable(&trouble);
+        let mut open = self.index.opened_count().map_err(unusable)?;
+        for session in self.hot.opened(None, usize::MAX) {
+            let is_new = self.index.row(session).map_err(unusable)?.is_none();
+            open += u64::from(is_new && self.hot.is_open(session) == Some(true));
+        }
+        Ok(open)
+    }
+
     /// Open sessions by creation time.
     pub fn open_sessions(
         &self,

@@ -22,7 +22,7 @@ use crate::id::SessionId;
 pub enum OpenError {
     /// Another process has it.
     #[error(
-        "the data folder {0} is used by another process; stop that one, or give this one another folder with --data-dir"
+        "the data folder {0} is locked by another process; stop that one, or give this one another folder with --data-dir"
     )]
     Locked(PathBuf),
     /// It cannot be read or written.

@@ -8,8 +8,8 @@ use std::io;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use redb::{
-    Database, Durability, ReadableDatabase, ReadableTable, StorageBackend, Table, TableDefinition,
-    WriteTransaction,
+    Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata as _,
+    StorageBackend, Table, TableDefinition, WriteTransaction,
 };
 
 use super::disk::{self, Disk, File};
@@ -165,6 +165,11 @@ impl Index {
             }
         }
         Ok(due)
+    }
+
+    /// How many open sessions it has.
+    pub fn opened_count(&self) -> Result<u64, Trouble> {
+        Ok(self.reading()?.open_table(OPEN)?.len()?)
     }
 
     /// Open sessions after `after`, in order, as long as `wanted` says so.

@@ -165,6 +165,10 @@ impl Store for Embedded {
         self.engine.awake_at_start.clone()
     }
 
+    fn open_count(&self) -> Result<u64, Error> {
+        self.engine.open_count()
+    }
+
     fn open_sessions(&self, after: Option<SessionId>, limit: usize) -> Answer<Vec<SessionId>> {
         self.answer(move |engine| engine.open_sessions(after, limit))
     }
