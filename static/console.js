@@ -37,6 +37,8 @@ let selected = null;
 let typingSince = 0;
 let typingEnds = 0;
 let serial = 0;
+// Answers to an earlier load of this page may still come to the same client: they are not taken for ours.
+const page = Array.from(crypto.getRandomValues(new Uint8Array(6)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 const calls = new Map(); // requestId -> { resolve, reject }
 const sessions = new Map(); // id -> SESSION of the contract
 const items = new Map(); // id -> its <li>
@@ -80,7 +82,7 @@ function signedOut(reason = '') {
 // ---- the conversation with the server ----
 
 function call(operation, fields = {}) {
-  const requestId = String(++serial);
+  const requestId = `${page}-${++serial}`;
   return new Promise((resolve, reject) => {
     calls.set(requestId, { resolve, reject });
     bayeux.publish(CHANNEL, { operation, requestId, ...fields }).catch((error) => {
