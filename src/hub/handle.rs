@@ -8,7 +8,7 @@ use super::answer::{Also, Done, Joined, Page, Refusal, Reply, Summary, View};
 use super::load::Load;
 use super::room::summary_of;
 use super::seat::{Viewer, ViewerId};
-use super::shard::{Ask, Input};
+use super::shard::{Ask, Begin, Input};
 use crate::chat::{Caller, Command, Create, Join};
 use crate::clock::Wall;
 use crate::health::{Health, State};
@@ -63,18 +63,15 @@ impl Hub {
             return reply(Err(error.into()));
         }
         let session = SessionId::new(at, (self.routes.random)());
-        let failed = self.send(
+        let begin = Begin {
             session,
-            Input::Create {
-                session,
-                create,
-                subscription,
-                viewer,
-                reply,
-            },
-        );
-        if let Some(Input::Create { reply, .. }) = failed {
-            reply(Err(Refusal::Busy));
+            create,
+            subscription,
+            viewer,
+            reply,
+        };
+        if let Some(Input::Create(begin)) = self.send(session, Input::Create(Box::new(begin))) {
+            (begin.reply)(Err(Refusal::Busy));
         }
     }
 

@@ -217,7 +217,6 @@ pub(super) fn transport(config: &Config) -> transport::Options {
     transport::Options {
         bayeux: Arc::new(bayeux),
         same_site: same_site(cometd.same_site),
-        ..transport::Options::default()
     }
 }
 

@@ -113,7 +113,7 @@ impl Runner {
                 Output::Reset => lane.reset(),
                 Output::Load(session) => {
                     let load = self.store.load(session);
-                    self.answer(async move { Input::Loaded(session, load.await) });
+                    self.answer(async move { Input::Loaded(session, Box::new(load.await)) });
                 }
                 Output::Fetch(fetch) => {
                     let read = self.store.read(fetch.session, fetch.from, fetch.bytes_max);

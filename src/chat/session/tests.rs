@@ -135,11 +135,12 @@ fn the_standing_receipts_are_those_of_the_present(story: &Story) {
     let mut receipts = story.session.parts().receipts.clone();
     receipts.sort_by_key(|(_, index)| *index);
     assert_eq!(standing, receipts);
-    assert!(
-        standing
-            .iter()
-            .all(|(whose, _)| !story.session.is_over_for(*whose))
-    );
+    assert!(standing.iter().all(|(whose, _)| {
+        story
+            .session
+            .participant(*whose)
+            .is_some_and(Participant::is_present)
+    }));
 }
 
 fn replay_gives_it_back(story: &Story) {

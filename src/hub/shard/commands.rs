@@ -6,15 +6,14 @@ use crate::hub::fan_out::CUSTOMER;
 use crate::id::Epoch;
 
 impl Shard {
-    pub(super) fn create(
-        &mut self,
-        session: SessionId,
-        create: Create,
-        subscription: Option<Subscription>,
-        viewer: Option<Arc<dyn Viewer>>,
-        reply: Reply<Done>,
-        now: Now,
-    ) {
+    pub(super) fn create(&mut self, begin: Begin, now: Now) {
+        let Begin {
+            session,
+            create,
+            subscription,
+            viewer,
+            reply,
+        } = begin;
         if let Some(error) = &self.failing {
             return reply(Err(error.clone().into()));
         }

@@ -65,25 +65,14 @@ pub struct Service {
 
 /// What a shard is given.
 pub enum Input {
-    /// A customer begins a chat. A viewer is told from the first event on.
-    Create {
-        /// Its identifier.
-        session: SessionId,
-        /// What was asked.
-        create: Create,
-        /// The wish for pushes.
-        subscription: Option<Subscription>,
-        /// The customer's Bayeux client.
-        viewer: Option<Arc<dyn Viewer>>,
-        /// The answer.
-        reply: Reply<Done>,
-    },
+    /// A customer begins a chat.
+    Create(Box<Begin>),
     /// Something is asked of a session, or about it.
     Ask(SessionId, Ask),
     /// Batches are durable, or not.
     Stored(Vec<Completion>),
     /// A session that [`Output::Load`] asked for.
-    Loaded(SessionId, Result<Option<Stored>, store::Error>),
+    Loaded(SessionId, Box<Result<Option<Stored>, store::Error>>),
     /// Events that [`Output::Fetch`] asked for.
     Fetched(Fetch, Result<Vec<Event>, store::Error>),
     /// A push ended, or will be tried again.
@@ -111,6 +100,20 @@ pub enum Input {
     Settings(Arc<Settings>),
     /// The time of [`Shard::poll_timeout`] has come.
     Tick,
+}
+
+/// A chat to begin.
+pub struct Begin {
+    /// Its identifier.
+    pub session: SessionId,
+    /// What was asked.
+    pub create: Create,
+    /// The wish for pushes.
+    pub subscription: Option<Subscription>,
+    /// The customer's Bayeux client: told from the first event on.
+    pub viewer: Option<Arc<dyn Viewer>>,
+    /// The answer.
+    pub reply: Reply<Done>,
 }
 
 /// Something asked of one session.
@@ -323,18 +326,10 @@ impl Shard {
     /// Takes one input.
     pub fn handle(&mut self, input: Input, now: Now) {
         match input {
-            Input::Create {
-                session,
-                create,
-                subscription,
-                viewer,
-                reply,
-            } => {
-                self.create(session, create, subscription, viewer, reply, now);
-            }
+            Input::Create(begin) => self.create(*begin, now),
             Input::Ask(session, ask) => self.ask(session, ask, now),
             Input::Stored(completions) => self.stored(completions, now),
-            Input::Loaded(session, result) => self.loaded(session, result, now),
+            Input::Loaded(session, result) => self.loaded(session, *result, now),
             Input::Fetched(fetch, result) => self.fetched(fetch, result, now),
             Input::Settled(delivery, outcome) => self.settled(delivery, outcome, now),
             Input::PushRefused(delivery, destination) => self.push_refused(delivery, destination),

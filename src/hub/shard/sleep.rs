@@ -1,6 +1,8 @@
 //! Waking, looking after, and putting away. A session that nobody watches and nothing happens to leaves memory; its next
 //! deadline is in the store's index, and it comes back on the first touch.
 
+use std::collections::hash_map::Entry;
+
 use super::*;
 use crate::chat::{QuitReason, Verdict};
 use crate::hub::fan_out::CUSTOMER;
@@ -13,9 +15,8 @@ const PUSH_FALLBACK: Duration = Duration::from_secs(60);
 impl Shard {
     /// A sleeping session has something to do.
     pub(super) fn wake(&mut self, session: SessionId) {
-        if !self.rooms.contains_key(&session) {
-            self.rooms
-                .insert(session, Slot::Loading(Loading::default()));
+        if let Entry::Vacant(place) = self.rooms.entry(session) {
+            place.insert(Slot::Loading(Loading::default()));
             self.outputs.push_back(Output::Load(session));
         }
     }

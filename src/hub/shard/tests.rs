@@ -313,13 +313,14 @@ impl Bench {
         };
         let viewer = viewer.map(|mailbox| mailbox.clone() as Arc<dyn Viewer>);
         let reply = Box::new(|done: Result<Done, Refusal>| assert!(done.is_ok()));
-        let input = Input::Create {
+        let begin = Begin {
             session,
             create,
             subscription: None,
             viewer,
             reply,
         };
+        let input = Input::Create(Box::new(begin));
         self.shard.handle(input, self.now);
         self.settle();
         session
@@ -475,7 +476,7 @@ impl Bench {
                             },
                         });
                 self.shard
-                    .handle(Input::Loaded(session, Ok(stored)), self.now);
+                    .handle(Input::Loaded(session, Box::new(Ok(stored))), self.now);
             }
             Output::Fetch(fetch) => {
                 let events = self.events(fetch.session, fetch.from, fetch.bytes_max);
