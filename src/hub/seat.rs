@@ -18,6 +18,10 @@ pub trait Viewer: Send + Sync {
     /// Takes a message, or says that there is no room: then it calls `Hub::room` once there is.
     fn tell(&self, told: Told) -> Offer;
 
+    /// What follows are the events from where `Hub::rewind` said. Until then the viewer takes none of this session, so that
+    /// none that was on its way comes before those that are to come again.
+    fn rewound(&self, session: SessionId);
+
     /// The viewer fell so far behind with what cannot be read again that it must begin anew.
     fn dismiss(&self);
 }

@@ -69,7 +69,7 @@ struct Agent {
     address: IpAddr,
     handle: Handle,
     shared: Arc<Shared>,
-    chats: Chats,
+    chats: Arc<Chats>,
     watches_list: AtomicBool,
 }
 
@@ -114,7 +114,7 @@ impl Application for Agents {
             address: hello.address,
             handle: client,
             shared: self.shared.clone(),
-            chats: Chats::default(),
+            chats: Arc::default(),
             watches_list: AtomicBool::new(false),
         };
         Ok(Arc::new(Session(Arc::new(agent))))
@@ -249,7 +249,7 @@ impl Agent {
             self.watches_list.store(watch, Ordering::Relaxed);
             match watch {
                 // Watched before it is read, so that no change falls between.
-                true => hub.watch_list(&viewer(&self.handle)).await,
+                true => hub.watch_list(&viewer(&self.handle, &self.chats)).await,
                 false => hub.unwatch_list(self.handle.id()),
             }
         }
@@ -305,7 +305,7 @@ impl Agent {
         };
         // Known before the answer, so that what is told right after it can be confirmed.
         self.chats.add(session, usize::MAX);
-        let (hub, viewer) = (self.shared.hub.clone(), viewer(&self.handle));
+        let (hub, viewer) = (self.shared.hub.clone(), viewer(&self.handle, &self.chats));
         let bytes_max = self.shared.settings().reply_bytes_max;
         hub.join(
             session,

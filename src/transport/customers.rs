@@ -276,7 +276,7 @@ impl Call {
             Err(refused) => return self.refuse(None, &Failure::finally(400, refused.to_string())),
         };
         let (hub, at) = (self.shared.hub.clone(), self.shared.clock.now().wall);
-        let viewer = viewer(&self.handle);
+        let viewer = viewer(&self.handle, &self.chats);
         hub.create(
             at,
             create,
@@ -300,7 +300,7 @@ impl Call {
             return self.refuse(Some(session), &Failure::finally(400, advice));
         }
         let hub = self.shared.hub.clone();
-        let viewer = viewer(&self.handle);
+        let viewer = viewer(&self.handle, &self.chats);
         hub.watch(
             session,
             viewer,

@@ -1,6 +1,6 @@
 //! A Bayeux client as the hub's viewer, and the chats it looks at.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Handle;
 use crate::bayeux::{self, Event, Source};
@@ -8,23 +8,34 @@ use crate::hub::{Hub, Offer, Told, Viewer, ViewerId};
 use crate::id::SessionId;
 
 /// One Bayeux client.
-pub(super) struct ClientViewer(pub(super) Handle);
+struct ClientViewer {
+    handle: Handle,
+    chats: Arc<Chats>,
+}
 
 /// The chats of one Bayeux client: each is a stream of its events.
 #[derive(Default)]
-pub(super) struct Chats(Mutex<Vec<SessionId>>);
+pub(super) struct Chats {
+    /// What it looks at.
+    all: Mutex<Vec<SessionId>>,
+    /// Those whose owner has yet to hear that it must go back. What it still tells meanwhile would come too early.
+    going_back: Mutex<Vec<SessionId>>,
+}
 
 impl Viewer for ClientViewer {
     fn id(&self) -> ViewerId {
-        self.0.id()
+        self.handle.id()
     }
 
     fn tell(&self, told: Told) -> Offer {
+        if told.position.is_some() && self.chats.is_going_back(told.session) {
+            return Offer::Full;
+        }
         let source = told.position.map(|position| Source {
             stream: stream(told.session),
             position,
         });
-        match self.0.deliver(Event {
+        match self.handle.deliver(Event {
             message: told.message,
             source,
         }) {
@@ -34,15 +45,19 @@ impl Viewer for ClientViewer {
         }
     }
 
+    fn rewound(&self, session: SessionId) {
+        lock(&self.chats.going_back).retain(|chat| *chat != session);
+    }
+
     fn dismiss(&self) {
-        self.0.disconnect();
+        self.handle.disconnect();
     }
 }
 
 impl Chats {
     /// Notes that the client looks at `session`; says whether it may, with at most `max` of them.
     pub(super) fn add(&self, session: SessionId, max: usize) -> bool {
-        let mut chats = self.lock();
+        let mut chats = lock(&self.all);
         if chats.contains(&session) {
             return true;
         }
@@ -55,12 +70,12 @@ impl Chats {
 
     /// How many there are.
     pub(super) fn len(&self) -> usize {
-        self.lock().len()
+        lock(&self.all).len()
     }
 
     /// The client no longer looks at `session`.
     pub(super) fn remove(&self, session: SessionId) {
-        self.lock().retain(|chat| *chat != session);
+        lock(&self.all).retain(|chat| *chat != session);
     }
 
     /// What the client was told of `stream` up to `position` has arrived.
@@ -73,6 +88,7 @@ impl Chats {
     /// What the client was told of `stream` after `position` may not have arrived.
     pub(super) fn rewind(&self, hub: &Hub, viewer: ViewerId, stream: u64, position: u64) {
         if let Some(session) = self.of(stream) {
+            lock(&self.going_back).push(session);
             hub.rewind(session, viewer, position);
         }
     }
@@ -86,31 +102,34 @@ impl Chats {
 
     /// The client is gone.
     pub(super) fn gone(&self, hub: &Hub, viewer: ViewerId, lost: bool) {
-        for session in std::mem::take(&mut *self.lock()) {
+        for session in std::mem::take(&mut *lock(&self.all)) {
             hub.gone(session, viewer, lost);
         }
     }
 
     /// All of them.
     pub(super) fn all(&self) -> Vec<SessionId> {
-        self.lock().clone()
+        lock(&self.all).clone()
     }
 
     fn of(&self, stream_wanted: u64) -> Option<SessionId> {
-        self.lock()
+        lock(&self.all)
             .iter()
             .copied()
             .find(|session| stream(*session) == stream_wanted)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<SessionId>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn is_going_back(&self, session: SessionId) -> bool {
+        lock(&self.going_back).contains(&session)
     }
 }
 
-/// A client as a viewer.
-pub(super) fn viewer(handle: &Handle) -> Arc<dyn Viewer> {
-    Arc::new(ClientViewer(handle.clone()))
+/// A client as a viewer of its chats.
+pub(super) fn viewer(handle: &Handle, chats: &Arc<Chats>) -> Arc<dyn Viewer> {
+    Arc::new(ClientViewer {
+        handle: handle.clone(),
+        chats: chats.clone(),
+    })
 }
 
 /// The stream of a session: its lower half, of which 48 bits are random.
@@ -119,4 +138,8 @@ fn stream(session: SessionId) -> u64 {
     bytes[4..]
         .iter()
         .fold(0, |stream, byte| (stream << 8) | u64::from(*byte))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -557,5 +557,7 @@ impl Viewer for Mailbox {
         Offer::Queued
     }
 
+    fn rewound(&self, _: SessionId) {}
+
     fn dismiss(&self) {}
 }

@@ -160,6 +160,7 @@ impl Shard {
             return;
         };
         seat.rewind(index);
+        seat.viewer.rewound(session);
         self.catch_up(session, viewer);
     }
 
