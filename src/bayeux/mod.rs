@@ -12,6 +12,16 @@
 //! proves that it came: an `ext.ack`, the next `/meta/connect`, or the next request on the same HTTP connection. For an
 //! event with a [`Source`] only its position is kept; on a loss the application is told to rewind the stream, and
 //! delivers again. So an event may come twice after a broken connection, and never not at all.
+//!
+//! # What CometD has and this has not
+//!
+//! * Messages in the handshake's reply (`x-messages`), a known client handshaking on (`handshakeReconnect`), lazy messages
+//!   and binary data (`Z85`): no client of a chat asks for them, and each is state that every session would carry.
+//! * Answers that repeat a request's `id` (remote calls): the channels here answer by events, and an equal `id` resolves
+//!   the wrong call in some clients.
+//! * A refusal's own advice and extensions: a refused handshake says `403::…`, advice `none`, and no more.
+//! * HTTP/2, and so its rule for several tabs: memory per connection decides.
+//! * An end of the session when too much is unacknowledged: only positions are kept, so it is never too much.
 
 mod advice;
 #[cfg(test)]
