@@ -371,6 +371,7 @@ fn open(config: &Config) -> Result<(store::Shared, Arc<embedded::Stats>), Exit> 
         folder: path.clone(),
         worker_threads: settings::shards(config),
         sizes: embedded::Sizes::default(),
+        dead_letters_kept: config.push.dead_letters_kept,
     };
     let store = embedded::Embedded::open(&options).map_err(|error| Exit::data(path, error))?;
     let stats = store.stats();
