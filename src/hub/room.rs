@@ -28,6 +28,8 @@ pub(super) struct Room {
     pub(super) push: Option<Subscriber>,
     /// The number of the delivery that was handed out.
     pub(super) pushing: Option<u64>,
+    /// The number and the body of what was posted, until its end is known.
+    pub(super) posted: Option<(u64, bytes::Bytes)>,
     /// When an attempt of its pushes last failed.
     pub(super) push_failed_at: Instant,
     /// Its push waits for room at its destination.
@@ -83,6 +85,7 @@ impl Room {
             chat: snapshot.chat,
             push: snapshot.push,
             pushing: None,
+            posted: None,
             push_failed_at: Instant::default(),
             push_queued: false,
             unstored: Vec::new(),

@@ -32,6 +32,7 @@ impl Shard {
             events,
             after,
             summary,
+            graves,
             then,
         } = pending;
         if let Some(room) = self.rooms.get_mut(&session).and_then(Slot::awake) {
@@ -49,8 +50,11 @@ impl Shard {
                 room.remember_event(event);
             }
         }
+        for grave in graves {
+            self.bury(session, grave);
+        }
         for then in then {
-            self.follow(session, then);
+            self.follow(session, then, now);
         }
         self.release_seats(session);
         if let Some(listing) = summary {
@@ -60,7 +64,7 @@ impl Shard {
     }
 
     /// What was asked can be answered now.
-    pub(super) fn follow(&mut self, session: SessionId, then: Then) {
+    pub(super) fn follow(&mut self, session: SessionId, then: Then, now: Now) {
         match then {
             Then::Refuse(refuse, refusal) => refuse(refusal),
             Then::Done(reply, index, participant) => match self.room(session) {
@@ -76,6 +80,7 @@ impl Shard {
             Then::Watch(viewer) => {
                 self.seat_customer(session, viewer, 1);
             }
+            Then::Watched(viewer, from, reply) => self.watched(session, viewer, from, reply, now),
         }
     }
 
@@ -84,12 +89,7 @@ impl Shard {
         self.spoiled.insert(pending.session);
         let cause = self.failing.get_or_insert_with(|| error.clone()).clone();
         for then in pending.then {
-            match then {
-                Then::Refuse(refuse, refusal) => refuse(refusal),
-                Then::Done(reply, ..) => reply(Err(cause.clone().into())),
-                Then::Joined(_, _, _, reply) => reply(Err(cause.clone().into())),
-                Then::Watch(_) => {}
-            }
+            then.fail(cause.clone().into());
         }
     }
 

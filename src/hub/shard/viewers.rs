@@ -16,10 +16,25 @@ impl Shard {
         session: SessionId,
         viewer: Arc<dyn Viewer>,
         from: u64,
+        subscription: Option<Subscription>,
         reply: Reply<View>,
         now: Now,
     ) {
         self.sign_of_life(session, now);
+        match self.resubscription(session, subscription) {
+            Some(push) => self.resubscribe(session, push, Then::Watched(viewer, from, reply), now),
+            None => self.watched(session, viewer, from, reply, now),
+        }
+    }
+
+    pub(super) fn watched(
+        &mut self,
+        session: SessionId,
+        viewer: Arc<dyn Viewer>,
+        from: u64,
+        reply: Reply<View>,
+        now: Now,
+    ) {
         let Some(room) = self.room(session) else {
             return reply(Err(Refusal::Unknown));
         };

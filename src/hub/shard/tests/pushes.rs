@@ -1,0 +1,149 @@
+//! Stories of what a chat owes. alice wants her own events pushed too, so that she can be told of what she says herself.
+
+use super::*;
+use crate::push::OWED_MAX;
+
+#[test]
+fn a_push_that_was_given_up_is_kept_once_that_is_durable() {
+    let mut bench = Bench::new();
+    let session = bench.begin_with(None, Some(wish("phone")));
+    let posted = bench.pushed[0].clone();
+    assert_eq!(bench.owed, 1);
+    bench.hold = true;
+    bench.ends(&posted, dead());
+    assert!(bench.dead_letters.is_empty(), "not before the disk has it");
+    bench.hold = false;
+    bench.settle();
+    let letter = &bench.dead_letters[0];
+    assert_eq!(letter.delivery, DeliveryId { session, number: 1 });
+    assert_eq!(
+        (&*letter.destination, &*letter.reason),
+        ("customhttp", "HTTP 404")
+    );
+    assert_eq!(letter.body, posted.body, "as it was posted");
+    assert_eq!(bench.owed, 0);
+}
+
+#[test]
+fn after_a_crash_the_same_dead_letter_is_made_again() {
+    let mut bench = Bench::new();
+    let session = bench.begin_with(None, Some(wish("phone")));
+    bench.ends(&bench.pushed[0].clone(), dead());
+    bench.crash();
+    bench.read(session, 0);
+    let [before, after] = &bench.dead_letters[..] else {
+        panic!("{:?}", bench.dead_letters);
+    };
+    assert_eq!(before, after, "in the same place, with the same body");
+}
+
+#[test]
+fn what_is_too_much_becomes_dead_letters_with_their_events() {
+    let mut bench = Bench::new();
+    let session = bench.begin_with(None, Some(wish("phone")));
+    for number in 1..OWED_MAX + 3 {
+        bench.say(session, &format!("number {number}"));
+    }
+    bench.settle();
+    let bodies: Vec<String> = bench
+        .dead_letters
+        .iter()
+        .map(|letter| String::from_utf8_lossy(&letter.body).into_owned())
+        .collect();
+    assert_eq!(bodies.len(), 3);
+    assert!(bodies[0].contains("\"number 1\""), "{}", bodies[0]);
+    assert_eq!(bench.owed, i64::try_from(OWED_MAX).unwrap());
+    assert_eq!(bench.pushed.len(), 1, "the first is still under way");
+}
+
+#[test]
+fn what_a_sleeping_chat_owes_is_counted_and_looked_after() {
+    let mut bench = Bench::new();
+    let session = bench.begin_with(None, Some(wish("phone")));
+    let not_before = bench.now.instant + Duration::from_secs(3600);
+    let retry_after = None;
+    let retry = Outcome::Retry {
+        not_before,
+        retry_after,
+    };
+    bench.ends(&bench.pushed[0].clone(), retry);
+    bench.pass(Duration::from_secs(60));
+    assert!(bench.asleep.contains_key(&session));
+    assert_eq!(bench.owed, 1, "asleep or not");
+    bench.crash();
+    bench.owed = 0;
+    bench
+        .shard
+        .handle(Input::PushRecovered("customhttp".into()), bench.now);
+    bench.pass(Duration::from_secs(601));
+    assert_eq!((bench.owed, bench.pushed.len()), (1, 2), "found again");
+}
+
+#[test]
+fn another_wish_takes_the_place_of_the_first_and_is_stored() {
+    let mut bench = Bench::new();
+    let session = bench.begin_with(None, Some(wish("phone")));
+    bench.ends(&bench.pushed[0].clone(), Outcome::Delivered);
+    let alice = Mailbox::new(1);
+    bench.hold = true;
+    let answered = bench.watch(session, &alice, Some(wish("tablet")));
+    assert!(!*answered.lock().unwrap(), "not before the disk has it");
+    bench.hold = false;
+    bench.settle();
+    assert!(*answered.lock().unwrap());
+    let records = bench.disk[&session].len();
+    bench.watch(session, &alice, Some(wish("tablet")));
+    bench.watch(session, &alice, None);
+    assert_eq!(bench.disk[&session].len(), records, "nothing new");
+    bench.crash();
+    bench.say(session, "hello");
+    bench.settle();
+    let body = String::from_utf8_lossy(&bench.pushed[1].body).into_owned();
+    assert!(body.contains("\"tablet\""), "{body}");
+}
+
+impl Bench {
+    fn ends(&mut self, push: &Push, outcome: Outcome) {
+        self.shard
+            .handle(Input::Settled(push.delivery, outcome), self.now);
+        self.settle();
+    }
+
+    /// The process is killed, and starts again.
+    fn crash(&mut self) {
+        let settings = Arc::new(Settings::for_tests());
+        let keys = wire::keys::Keys::new([7; 32]);
+        self.shard = Shard::new(settings, keys, Arc::default(), self.now);
+    }
+
+    fn watch(
+        &mut self,
+        session: SessionId,
+        viewer: &Arc<Mailbox>,
+        wish: Option<Subscription>,
+    ) -> Arc<Mutex<bool>> {
+        let answered = Arc::new(Mutex::new(false));
+        let heard = answered.clone();
+        let reply = Box::new(move |view: Result<View, Refusal>| {
+            *heard.lock().unwrap() = view.is_ok();
+        });
+        self.ask(session, Ask::Watch(viewer.clone(), 1, wish, reply));
+        answered
+    }
+}
+
+fn dead() -> Outcome {
+    Outcome::Dead {
+        reason: "HTTP 404".into(),
+    }
+}
+
+fn wish(device: &str) -> Subscription {
+    Subscription {
+        device_id: device.into(),
+        destination: "customhttp".into(),
+        include_payload: true,
+        resend: false,
+        notify_requestor: true,
+    }
+}
