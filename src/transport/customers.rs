@@ -305,7 +305,8 @@ impl Call {
             service.include_payload,
             &settings.destinations,
         );
-        if !matches!(wish, Ok(None)) && !(settings.push_enabled && on_join) {
+        let is_allowed = settings.push_enabled && on_join;
+        if !matches!(wish, Ok(None)) && !is_allowed {
             self.shared.subscriptions_ignored.inc();
             tracing::warn!(
                 service = name,

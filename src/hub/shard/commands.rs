@@ -31,6 +31,7 @@ impl Shard {
             now.instant,
         );
         room.service = service.into();
+        room.viewer_coming = viewer.is_some();
         self.rooms.insert(session, Slot::Awake(Box::new(room)));
         let mut then = vec![];
         // The viewer is seated before the caller is answered, so that the first event is the answer of a CometD client.

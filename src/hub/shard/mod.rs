@@ -257,8 +257,12 @@ pub struct Shard {
     owing: HashMap<SessionId, (String, usize)>,
     /// Pushes that wait for their next attempt, by destination.
     push_retries: HashMap<String, BTreeSet<SessionId>>,
-    /// When each destination last answered again after failures.
-    recovered: HashMap<String, Instant>,
+    /// Destinations that have answered again after failures, until the next failure that is heard of here.
+    recovered: HashSet<String>,
+    /// After a failed write nothing of the shard's own is begun until then: it could not be recorded either.
+    paused_until: Instant,
+    /// How long it was paused last; none since a write worked.
+    pause: Duration,
     /// Before this no timer of a restarted process has run.
     started: Instant,
     outputs: VecDeque<Output>,
@@ -334,7 +338,9 @@ impl Shard {
             push_queue: HashMap::new(),
             owing: HashMap::new(),
             push_retries: HashMap::new(),
-            recovered: HashMap::new(),
+            recovered: HashSet::new(),
+            paused_until: Instant::default(),
+            pause: Duration::ZERO,
             started: now.instant,
             outputs: VecDeque::new(),
         }

@@ -92,11 +92,8 @@ impl Shard {
             return;
         };
         let destination = &subscriber.subscription.destination;
-        let recovered = self
-            .recovered
-            .get(destination)
-            .is_some_and(|at| *at > room.push_failed_at);
-        if delivery.ready_at(recovered) > now.instant {
+        let recovered = self.recovered.contains(destination);
+        if delivery.ready_at(recovered).max(self.paused_until) > now.instant {
             self.push_retries
                 .entry(destination.clone())
                 .or_default()
@@ -163,11 +160,12 @@ impl Shard {
         room.pushing = None;
         let Some(subscriber) = &room.push else { return };
         let destination = subscriber.subscription.destination.clone();
-        if matches!(outcome, Outcome::Retry { .. }) {
-            room.push_failed_at = now.instant;
-        }
         let delivered = outcome == Outcome::Delivered;
+        let failed = matches!(outcome, Outcome::Retry { .. });
         let push = subscriber.on_attempt(number, outcome, &settings.resend, now);
+        if failed {
+            self.recovered.remove(&destination);
+        }
         self.commit_push(session, push, now);
         if let Some(room) = self.room(session) {
             room.posted = None;
@@ -213,7 +211,7 @@ impl Shard {
 
     /// A destination answers again: what waits for its next attempt need not wait longer.
     pub(super) fn push_recovered(&mut self, destination: &str, now: Now) {
-        self.recovered.insert(destination.to_owned(), now.instant);
+        self.recovered.insert(destination.to_owned());
         let waiting = self.push_retries.remove(destination).unwrap_or_default();
         self.push_queue
             .entry(destination.to_owned())
@@ -302,7 +300,7 @@ impl Room {
         Look {
             next_index: self.chat.next_index(),
             ended: self.chat.state() == chat::State::Closed,
-            viewer_live: self.vouched() && !to_active,
+            viewer_live: (self.vouched() || self.viewer_coming) && !to_active,
         }
     }
 
@@ -317,6 +315,14 @@ impl Room {
             .filter(|_| waits)
             .map(|delivery| delivery.ready_at(false));
         resend.into_iter().chain(attempt).min()
+    }
+
+    /// A push is owed, or will be: the session is still needed.
+    pub(super) fn owes(&self, settings: &Settings) -> bool {
+        self.push.as_ref().is_some_and(|subscriber| {
+            let resend = subscriber.poll_timeout(&settings.resend, false);
+            subscriber.head().is_some() || resend.is_some()
+        })
     }
 
     /// The event that the body of the first delivery tells, if it tells one.

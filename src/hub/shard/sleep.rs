@@ -269,7 +269,9 @@ impl Shard {
         let Some(room) = self.rooms.get_mut(&session).and_then(Slot::awake) else {
             return;
         };
-        let wanted = room.next_look(&settings);
+        let wanted = room
+            .next_look(&settings)
+            .map(|at| at.max(self.paused_until));
         if room.timer == wanted {
             return;
         }
@@ -327,7 +329,8 @@ impl Room {
         let readable = self
             .chat
             .closed_at()
-            .map(|at| Instant(at.0) + policy.closed_session_readable);
+            .map(|at| Instant(at.0) + policy.closed_session_readable)
+            .filter(|_| !self.owes(settings));
         [
             customer,
             idle,
@@ -350,13 +353,13 @@ impl Room {
             .min()
     }
 
-    /// Closed, and no longer readable.
+    /// Closed, no longer readable, and nobody is owed a push of it.
     fn expired(&self, settings: &Settings, now: Instant) -> bool {
         let readable_until = self
             .chat
             .closed_at()
             .map(|at| Instant(at.0) + settings.policy_of(&self.service).closed_session_readable);
-        readable_until.is_some_and(|until| until <= now) && self.may_sleep()
+        readable_until.is_some_and(|until| until <= now) && self.may_sleep() && !self.owes(settings)
     }
 
     fn may_sleep(&self) -> bool {

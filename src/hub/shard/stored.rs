@@ -5,6 +5,11 @@ use crate::hub::fan_out::{CUSTOMER, Sights, sees};
 use crate::hub::seat::{Offer, Pace, Seat, Told};
 use crate::wire::agent::answer::{self, Removed};
 
+/// After a failed write the timers and pushes of the shard rest so long; twice as long each time it happens again.
+const PAUSE_MIN: Duration = Duration::from_secs(2);
+/// And no longer than this.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+
 impl Shard {
     /// Completions come in the order of the tickets, each once.
     pub(super) fn stored(&mut self, completions: Vec<Completion>, now: Now) {
@@ -16,11 +21,16 @@ impl Shard {
                 room.committing -= 1;
             }
             match completion.result {
-                Ok(()) => self.tell(pending, now),
+                Ok(()) => {
+                    self.pause = Duration::ZERO;
+                    self.tell(pending, now);
+                }
                 Err(error) => self.take_back(pending, error),
             }
         }
         if self.failing.is_some() && self.pending.is_empty() {
+            self.pause = (self.pause * 2).clamp(PAUSE_MIN, PAUSE_MAX);
+            self.paused_until = now.instant + self.pause;
             self.start_over();
         }
     }

@@ -40,9 +40,10 @@ impl Shard {
         };
         room.touched = now.instant;
         reply(Ok(room.view(CUSTOMER)));
-        let from = from.max(1);
-        self.acknowledge(session, from, now);
-        self.seat_customer(session, viewer, from);
+        // It fetches everything up to the last event, from wherever it begins.
+        let next = room.durable.next_index;
+        self.acknowledge(session, next, now);
+        self.seat_customer(session, viewer, from.max(1));
     }
 
     pub(super) fn seat_customer(&mut self, session: SessionId, viewer: Arc<dyn Viewer>, from: u64) {
@@ -50,6 +51,7 @@ impl Shard {
             return;
         };
         room.seats.retain(|seat| seat.participant != CUSTOMER);
+        room.viewer_coming = false;
         let id = viewer.id();
         room.seats.push(Seat::new(viewer, CUSTOMER, from));
         self.catch_up(session, id);

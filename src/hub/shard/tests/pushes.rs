@@ -61,12 +61,7 @@ fn what_a_sleeping_chat_owes_is_counted_and_looked_after() {
     let mut bench = Bench::new();
     let session = bench.begin_with(None, Some(wish("phone")));
     let not_before = bench.now.instant + Duration::from_secs(3600);
-    let retry_after = None;
-    let retry = Outcome::Retry {
-        not_before,
-        retry_after,
-    };
-    bench.ends(&bench.pushed[0].clone(), retry);
+    bench.ends(&bench.pushed[0].clone(), retry(not_before));
     bench.pass(Duration::from_secs(60));
     assert!(bench.asleep.contains_key(&session));
     assert_eq!(bench.owed, 1, "asleep or not");
@@ -77,6 +72,88 @@ fn what_a_sleeping_chat_owes_is_counted_and_looked_after() {
         .handle(Input::PushRecovered("customhttp".into()), bench.now);
     bench.pass(Duration::from_secs(601));
     assert_eq!((bench.owed, bench.pushed.len()), (1, 2), "found again");
+}
+
+#[test]
+fn a_closed_chat_is_not_forgotten_while_it_owes() {
+    let mut bench = Bench::new();
+    let session = bench.begin_with(None, Some(wish("phone")));
+    let not_before = bench.now.instant + Duration::from_secs(7200);
+    bench.ends(&bench.pushed[0].clone(), retry(not_before));
+    let leave = Command::Remove {
+        participant: CUSTOMER,
+        quit: chat::QuitReason::Server,
+        lost: false,
+    };
+    let ask = Ask::Submit {
+        caller: Caller::Server,
+        command: leave,
+        also: Also::default(),
+        reply: Box::new(|done| assert!(done.is_ok())),
+    };
+    bench.ask(session, ask);
+    bench.pass(Duration::from_secs(7100));
+    assert_eq!(bench.pushed.len(), 1, "later than it is readable");
+    bench.pass(Duration::from_secs(200));
+    assert_eq!(bench.pushed.len(), 2, "the second attempt");
+    bench.ends(&bench.pushed[1].clone(), Outcome::Delivered);
+    bench.ends(&bench.pushed[2].clone(), Outcome::Delivered);
+    bench.pass(Duration::from_secs(2));
+    assert!(!bench.disk.contains_key(&session), "forgotten now");
+}
+
+#[test]
+fn a_push_whose_end_cannot_be_recorded_is_not_made_again_at_once() {
+    let mut bench = Bench::new();
+    bench.begin_with(None, Some(wish("phone")));
+    bench.fail = Some(store::Error::NoSpace);
+    bench.ends(&bench.pushed[0].clone(), Outcome::Delivered);
+    assert_eq!(bench.pushed.len(), 1);
+    for round in 2..6 {
+        let posts = bench.pushed.len();
+        bench.pass(Duration::from_secs(60));
+        assert!(bench.pushed.len() > posts, "round {round}");
+        assert!(bench.pushed.len() <= posts + 1, "round {round}");
+        bench.ends(&bench.pushed[posts].clone(), Outcome::Delivered);
+    }
+    bench.fail = None;
+    bench.pass(Duration::from_secs(60));
+    let last = bench.pushed.len() - 1;
+    bench.ends(&bench.pushed[last].clone(), Outcome::Delivered);
+    bench.pass(Duration::from_secs(60));
+    assert_eq!(bench.pushed.len(), last + 1, "it is recorded");
+}
+
+#[test]
+fn a_recovery_ends_with_the_next_failure() {
+    let mut bench = Bench::new();
+    bench.begin_with(None, Some(wish("phone")));
+    let far = bench.now.instant + Duration::from_secs(3600);
+    bench.ends(&bench.pushed[0].clone(), retry(far));
+    bench.recovered();
+    assert_eq!(bench.pushed.len(), 2, "need not wait");
+    bench.ends(&bench.pushed[1].clone(), retry(far));
+    bench.pass(Duration::from_secs(1300));
+    assert_eq!(bench.pushed.len(), 2, "whether it slept and woke or not");
+    bench.recovered();
+    assert_eq!(bench.pushed.len(), 3);
+}
+
+#[test]
+fn watching_acknowledges_everything_up_to_then() {
+    let mut bench = Bench::new();
+    let alice = Mailbox::new(1);
+    let session = bench.begin_with(Some(&alice), Some(wish("phone")));
+    bench.say(session, "two");
+    bench.settle();
+    assert!(bench.pushed.is_empty(), "she is there");
+    let again = Mailbox::new(2);
+    bench.watch(session, &again, None);
+    bench.say(session, "three");
+    bench.settle();
+    bench.ask(session, Ask::Gone(again.id(), true));
+    let body = String::from_utf8_lossy(&bench.pushed[0].body).into_owned();
+    assert!(body.contains("\"three\""), "{body}");
 }
 
 #[test]
@@ -109,6 +186,12 @@ impl Bench {
         self.settle();
     }
 
+    fn recovered(&mut self) {
+        let input = Input::PushRecovered("customhttp".into());
+        self.shard.handle(input, self.now);
+        self.settle();
+    }
+
     /// The process is killed, and starts again.
     fn crash(&mut self) {
         let settings = Arc::new(Settings::for_tests());
@@ -129,6 +212,13 @@ impl Bench {
         });
         self.ask(session, Ask::Watch(viewer.clone(), 1, wish, reply));
         answered
+    }
+}
+
+fn retry(not_before: Instant) -> Outcome {
+    Outcome::Retry {
+        not_before,
+        retry_after: None,
     }
 }
 
