@@ -168,12 +168,14 @@ impl House {
             settings: public_settings_told.clone(),
             clock,
         });
+        let subscriptions_ignored = Counter::default();
         let customers = Arc::new(Customers::new(
             hub.clone(),
             keys.clone(),
             clock,
             rates.clone(),
             settings::customers(config),
+            subscriptions_ignored.clone(),
         ));
         let agents = Arc::new(Agents::new(
             hub.clone(),
@@ -185,7 +187,6 @@ impl House {
         let agents_registry = Registry::new(agents.clone(), settings::transport(config), clock);
         tokio::spawn(customers_registry.run_timers());
         tokio::spawn(agents_registry.run_timers());
-        let subscriptions_ignored = Counter::default();
         let api = v2::Api {
             chats: hub,
             keys,
@@ -371,6 +372,7 @@ fn open(config: &Config) -> Result<(store::Shared, Arc<embedded::Stats>), Exit> 
         folder: path.clone(),
         worker_threads: settings::shards(config),
         sizes: embedded::Sizes::default(),
+        dead_letters_kept: config.push.dead_letters_kept,
     };
     let store = embedded::Embedded::open(&options).map_err(|error| Exit::data(path, error))?;
     let stats = store.stats();

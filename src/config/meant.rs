@@ -243,12 +243,14 @@ pub struct Endpoint {
 pub struct Push {
     /// `[settings] flex-push-enabled`: subscriptions are accepted at all.
     pub enabled: bool,
-    /// `[settings] flex-push-on-join`: with Request Chat over REST.
+    /// `[settings] flex-push-on-join`: with the request for a chat.
     pub on_join: bool,
     /// `[settings] flex-push-resend-delay`, `flex-push-resend-attempts`.
     pub resend: ResendSchedule,
     /// `[settings] flex-push-content`.
     pub content: PushContent,
+    /// `[push] dead-letters-kept`: the newest of them.
+    pub dead_letters_kept: usize,
     /// Where to, by the name in metrics and logs: `customhttp`, `debug.customhttp`, `NAME.customhttp`,
     /// `NAME.debug.customhttp`. Only those with a URL, and none unless `pushEnabled` has `customhttp`.
     pub destinations: BTreeMap<String, Destination>,

@@ -301,6 +301,7 @@ pub(super) const SECTIONS: &[SectionSpec] = &[
             option("customhttp.transport-retry", Kind::Retry),
             option("customhttp.timeout", seconds(1, 600)),
             option("customhttp.concurrency", number(1, 10_000, "")),
+            option("dead-letters-kept", number(1, 1_000_000, "")).at_start(),
             option("debug.customhttp.url", Kind::Text(shape::URL)),
             option("debug.customhttp.message", Kind::Text(shape::TEXT)),
             option("debug.customhttp.secret", Kind::Texts(shape::WEBHOOK)),

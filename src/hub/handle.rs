@@ -196,15 +196,17 @@ impl Hub {
         self.ask(session, Ask::ReadAs(viewer, from, bytes_max, reply));
     }
 
-    /// The customer's Bayeux client watches the session from the event `from` on, in place of any other.
+    /// The customer's Bayeux client watches the session from the event `from` on, in place of any other. A `subscription`
+    /// takes the place of the one that the chat may have; the answer comes when it is durable.
     pub fn watch(
         &self,
         session: SessionId,
         viewer: Arc<dyn Viewer>,
         from: u64,
+        subscription: Option<Subscription>,
         reply: Reply<View>,
     ) {
-        self.ask(session, Ask::Watch(viewer, from, reply));
+        self.ask(session, Ask::Watch(viewer, from, subscription, reply));
     }
 
     /// A viewer has room again.

@@ -28,8 +28,8 @@ pub(super) struct Room {
     pub(super) push: Option<Subscriber>,
     /// The number of the delivery that was handed out.
     pub(super) pushing: Option<u64>,
-    /// When an attempt of its pushes last failed.
-    pub(super) push_failed_at: Instant,
+    /// The number and the body of what was posted, until its end is known.
+    pub(super) posted: Option<(u64, bytes::Bytes)>,
     /// Its push waits for room at its destination.
     pub(super) push_queued: bool,
     /// Steps of the push side that are folded in and go into the next record.
@@ -41,6 +41,8 @@ pub(super) struct Room {
     /// Anything happened: the session stays awake for a while.
     pub(super) touched: Instant,
     pub(super) seats: Vec<Seat>,
+    /// The customer's client takes its seat once the beginning of the chat is durable.
+    pub(super) viewer_coming: bool,
     /// The customer's CometD key, once an event was encoded for it.
     pub(super) key: std::cell::OnceCell<Box<str>>,
     pub(super) durable: Durable,
@@ -83,13 +85,14 @@ impl Room {
             chat: snapshot.chat,
             push: snapshot.push,
             pushing: None,
-            push_failed_at: Instant::default(),
+            posted: None,
             push_queued: false,
             unstored: Vec::new(),
             remembered: snapshot.remembered.into(),
             presence: snapshot.presence,
             touched: now,
             seats: Vec::new(),
+            viewer_coming: false,
             key: std::cell::OnceCell::new(),
             durable,
             tail: VecDeque::new(),

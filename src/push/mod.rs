@@ -16,6 +16,8 @@ pub use delivery::{Content, Delivery, Outcome};
 pub use destination::Destination;
 pub use schedule::{BadSchedule, Failed, ResendSchedule, RetrySchedule};
 pub use signature::{BadSecret, Secret, sign};
-pub use subscriber::{Change, Look, Removal, Round, Subscriber, SubscriberParts};
+pub use subscriber::{
+    Change, GivenUp, Look, OWED_MAX, Removal, Round, Subscriber, SubscriberParts,
+};
 pub use subscription::{Destinations, Refused, Subscription};
 pub use verdict::{Answer, Verdict, classify, retry_after};

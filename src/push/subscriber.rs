@@ -14,6 +14,10 @@ use super::{Content, Delivery, Outcome, ResendSchedule, Subscription};
 use crate::chat::{Event, EventKind, QuitReason};
 use crate::clock::{Instant, Now};
 
+/// Pushes that one chat owes at once. Beyond it the oldest that nobody has begun are given up, so that a chat whose
+/// receiver is dead does not grow for ever; and a viewer that has left so many events unacknowledged vouches no longer.
+pub const OWED_MAX: usize = 1000;
+
 /// The push side of one chat with a subscription. Altered only by [`apply`](Self::apply), so that replay gives it back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscriber {
@@ -95,6 +99,19 @@ pub enum Change {
     },
     /// The resend schedule is spent.
     Spent,
+}
+
+/// A delivery that was given up: a dead letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenUp {
+    /// Which.
+    pub delivery: Delivery,
+    /// To where.
+    pub destination: String,
+    /// Why, in words.
+    pub reason: String,
+    /// When.
+    pub at: Instant,
 }
 
 /// What the subscriber is told about the session when it decides: as it is after the command.
@@ -235,6 +252,25 @@ impl Subscriber {
         self.owed.front()
     }
 
+    /// The delivery that `change`, which is about to be folded in, gives up.
+    pub fn given_up(&self, change: &Change) -> Option<GivenUp> {
+        let Change::Settled {
+            number,
+            outcome: Outcome::Dead { reason },
+            at,
+        } = change
+        else {
+            return None;
+        };
+        let delivery = self.owed.iter().find(|owed| owed.number == *number)?;
+        Some(GivenUp {
+            delivery: delivery.clone(),
+            destination: self.subscription.destination.clone(),
+            reason: reason.clone(),
+            at: *at,
+        })
+    }
+
     /// What the next delivery is numbered.
     pub fn next_number(&self) -> u64 {
         self.next_number
@@ -289,7 +325,7 @@ impl Subscriber {
 
     fn tell_of(&self, index: u64, look: Look, now: Now) -> Vec<Change> {
         let unretrieved = Change::Unretrieved { index };
-        if look.viewer_live {
+        if look.viewer_live && self.unretrieved.len() + 1 < OWED_MAX {
             return vec![unretrieved];
         }
         if !self.subscription.resend {
@@ -306,15 +342,35 @@ impl Subscriber {
         }
     }
 
-    /// A delivery for each event.
+    /// A delivery for each event; where there are too many, the oldest are given up.
     fn each_owed(&self, indexes: impl Iterator<Item = u64>, look: Look, now: Now) -> Vec<Change> {
         let content = |index| Content::Event {
             index,
             chat_ended: look.ended,
         };
-        (self.next_number..)
+        let mut changes: Vec<Change> = (self.next_number..)
             .zip(indexes)
             .map(|(number, index)| Change::Owed(Delivery::new(number, content(index), now)))
+            .collect();
+        changes.extend(self.too_many(changes.len(), now));
+        changes
+    }
+
+    /// The ends of those that are too many once `more` are owed. The first may be under way, and is left alone.
+    fn too_many(&self, more: usize, now: Now) -> Vec<Change> {
+        let over = (self.owed.len() + more).saturating_sub(OWED_MAX);
+        let owed = self.owed.iter().map(|delivery| delivery.number);
+        let coming = (self.next_number..).take(more);
+        owed.chain(coming)
+            .skip(1)
+            .take(over)
+            .map(|number| Change::Settled {
+                number,
+                outcome: Outcome::Dead {
+                    reason: format!("more than {OWED_MAX} pushes owed by one chat"),
+                },
+                at: now.instant,
+            })
             .collect()
     }
 

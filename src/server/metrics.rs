@@ -150,6 +150,12 @@ impl Watched {
         )?;
         counter(
             encoder,
+            "parlor_push_dead_letters_dropped",
+            "Dead letters that had to go for newer ones: [push] dead-letters-kept",
+            stats.dead_letters_dropped.load(Relaxed),
+        )?;
+        counter(
+            encoder,
             "parlor_store_written_bytes",
             "Bytes written to the log",
             stats.bytes.load(Relaxed),

@@ -29,6 +29,14 @@ impl shards::Pushes for Pushes {
         };
         self.0.offer(job).map_err(|_| push)
     }
+
+    fn gave_up(&self, destination: &str) {
+        self.0.metrics().gave_up(destination);
+    }
+
+    fn owed(&self, destination: &str, more: i64) {
+        self.0.metrics().owed(destination).inc_by(more);
+    }
 }
 
 /// A poster that reports to the shards.

@@ -113,6 +113,7 @@ pub(super) fn customers(config: &Config) -> customers::Settings {
         services: services.collect(),
         destinations: known(config),
         push_enabled: config.push.enabled,
+        push_on_join: config.push.on_join,
         chats_max: config.limits.chats_per_client_max,
     }
 }

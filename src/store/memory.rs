@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Answer, Batch, Completion, Condition, Error, Lane, Record, Snapshot, Store, Stored};
+use super::{
+    Answer, Batch, Completion, Condition, DEAD_LETTERS_KEPT, DeadLetter, DeadLetterPlace, Error,
+    Lane, Record, Snapshot, Store, Stored,
+};
 use crate::chat;
 use crate::clock::Instant;
 use crate::id::{Epoch, SessionId};
@@ -25,6 +28,7 @@ struct State {
     sessions: BTreeMap<SessionId, Session>,
     fail_next: Option<Error>,
     condition: Option<Condition>,
+    dead_letters: BTreeMap<DeadLetterPlace, DeadLetter>,
 }
 
 #[derive(Debug, Default)]
@@ -146,6 +150,26 @@ impl Store for Memory {
 
     fn peek(&self, session: SessionId) -> Answer<Option<Stored>> {
         answer(self.state().sessions.get(&session).map(Session::stored))
+    }
+
+    fn keep_dead_letter(&self, letter: DeadLetter) {
+        let letters = &mut self.state().dead_letters;
+        letters.entry(letter.place()).or_insert(letter);
+        while letters.len() > DEAD_LETTERS_KEPT {
+            letters.pop_first();
+        }
+    }
+
+    fn dead_letters(
+        &self,
+        after: Option<DeadLetterPlace>,
+        limit: usize,
+    ) -> Answer<Vec<DeadLetter>> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let state = self.state();
+        let from = after.map_or(Unbounded, Excluded);
+        let letters = state.dead_letters.range((from, Unbounded)).take(limit);
+        answer(letters.map(|(_, letter)| letter.clone()).collect())
     }
 
     fn secret(&self) -> [u8; 32] {

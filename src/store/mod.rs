@@ -3,6 +3,7 @@
 //! [`Store`] states its guarantees; `tests/it/store.rs` holds every adapter to them.
 
 mod codec;
+mod dead_letter;
 pub mod embedded;
 pub mod memory;
 
@@ -10,6 +11,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+pub use self::dead_letter::{DEAD_LETTERS_KEPT, DeadLetter, DeadLetterPlace};
 use crate::chat;
 use crate::clock::Instant;
 use crate::id::{Epoch, SessionId};
@@ -179,6 +181,14 @@ pub trait Store: Send + Sync + 'static {
 
     /// A sleeping session's snapshot with later records folded in by the caller, without winning its ownership.
     fn peek(&self, session: SessionId) -> Answer<Option<Stored>>;
+
+    /// Keeps a push that was given up, once: one of the same place is kept already. It is derived knowledge too; a crash
+    /// soon after may undo it, and the record that says how the push ended makes up for it. Beyond a limit the oldest go.
+    fn keep_dead_letter(&self, letter: DeadLetter);
+
+    /// Up to `limit` dead letters after the place `after`, the oldest first.
+    fn dead_letters(&self, after: Option<DeadLetterPlace>, limit: usize)
+    -> Answer<Vec<DeadLetter>>;
 
     /// The secret that keys are derived from: 32 random bytes, made when the data folder was.
     fn secret(&self) -> [u8; 32];

@@ -189,12 +189,6 @@ impl Shared {
         {
             return Ok(present);
         }
-        if destination.secrets.is_empty() {
-            tracing::warn!(
-                destination = name,
-                "pushes are not signed: no secret is configured"
-            );
-        }
         Receiver::new(name, destination).map(Arc::new)
     }
 

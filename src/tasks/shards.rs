@@ -18,6 +18,12 @@ const TURN: usize = 256;
 pub trait Pushes: Send + Sync {
     /// Takes a push, or gives it back where its destination has no room.
     fn offer(&self, push: Push) -> Result<(), Push>;
+
+    /// Counts a push that was given up without being offered.
+    fn gave_up(&self, destination: &str);
+
+    /// Counts pushes that are owed, or no longer.
+    fn owed(&self, destination: &str, more: i64);
 }
 
 /// One shard and its connections.
@@ -124,6 +130,15 @@ impl Runner {
                 }
                 Output::Forget(session) => self.store.forget(session),
                 Output::Push(push) => self.post(push),
+                Output::DeadLetter { letter, counted } => {
+                    if !counted {
+                        self.pushes.gave_up(&letter.destination);
+                        tracing::warn!(delivery = %letter.delivery, destination = letter.destination,
+                            reason = letter.reason, "a push was given up");
+                    }
+                    self.store.keep_dead_letter(letter);
+                }
+                Output::Owed(destination, more) => self.pushes.owed(&destination, more),
             }
         }
     }

@@ -9,12 +9,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 
 use bytes::Bytes;
+use prometheus_client::metrics::counter::Counter;
 use serde_json::value::RawValue;
 
 use super::viewer::{Chats, viewer};
 use super::{Application, Gone, Handle, Hello, Party, PublishDone, Refused};
 use crate::bayeux::Event;
-use crate::chat::Caller;
+use crate::chat::{Caller, UserData};
 use crate::clock::{Clock, Wall};
 use crate::hub::{Also, Hub, Refusal, View};
 use crate::id::{ParticipantId, SessionId};
@@ -42,6 +43,8 @@ pub struct Settings {
     pub destinations: Destinations,
     /// `flex-push-enabled`: pushes may be asked for.
     pub push_enabled: bool,
+    /// `flex-push-on-join`: with the request for a chat already.
+    pub push_on_join: bool,
     /// `[limits] chats-per-client`.
     pub chats_max: usize,
 }
@@ -67,6 +70,7 @@ struct Shared {
     clock: Clock,
     rates: Arc<dyn Rates>,
     settings: RwLock<Arc<Settings>>,
+    subscriptions_ignored: Counter,
     failures: AtomicU64,
 }
 
@@ -88,13 +92,14 @@ struct Call {
 }
 
 impl Customers {
-    /// The customers' side of `hub`.
+    /// The customers' side of `hub`. `subscriptions_ignored` counts wishes for pushes that configuration does not allow.
     pub fn new(
         hub: Hub,
         keys: Keys,
         clock: Clock,
         rates: Arc<dyn Rates>,
         settings: Settings,
+        subscriptions_ignored: Counter,
     ) -> Self {
         let settings = RwLock::new(Arc::new(settings));
         Self {
@@ -104,6 +109,7 @@ impl Customers {
                 clock,
                 rates,
                 settings,
+                subscriptions_ignored,
                 failures: AtomicU64::new(1),
             }),
         }
@@ -237,9 +243,13 @@ impl Call {
         match (publish.operation, session) {
             (Operation::RequestChat(request), _) => self.request_chat(&name, &service, request),
             (_, None) => self.refuse(None, &Failure::unknown_chat()),
-            (Operation::RequestNotifications { position, .. }, Some(session)) => {
-                self.watch(session, position)
-            }
+            (
+                Operation::RequestNotifications {
+                    position,
+                    user_data,
+                },
+                Some(session),
+            ) => self.watch(session, position, &name, &service, &user_data),
             (operation, Some(session)) => self.command(session, operation),
         }
     }
@@ -257,23 +267,10 @@ impl Call {
             Ok(create) => create,
             Err(error) => return self.refuse(None, &error.into()),
         };
-        let wish = Subscription::parse(
-            &create.user_data,
-            true,
-            service.include_payload,
-            &settings.destinations,
-        );
-        let subscription = match wish {
-            Ok(None) => None,
-            _ if !settings.push_enabled => {
-                tracing::warn!(
-                    service = name,
-                    "a push subscription was ignored: [settings] flex-push-enabled is false"
-                );
-                None
-            }
+        let subscription = match self.wish(name, service, &create.user_data, settings.push_on_join)
+        {
             Ok(wish) => wish,
-            Err(refused) => return self.refuse(None, &Failure::finally(400, refused.to_string())),
+            Err(failure) => return self.refuse(None, &failure),
         };
         let (hub, at) = (self.shared.hub.clone(), self.shared.clock.now().wall);
         let viewer = viewer(&self.handle, &self.chats);
@@ -293,7 +290,46 @@ impl Call {
         );
     }
 
-    fn watch(self, session: SessionId, position: Option<u64>) {
+    /// The wish for pushes in `user_data`, if there is one and configuration allows it.
+    fn wish(
+        &self,
+        name: &str,
+        service: &Service,
+        user_data: &UserData,
+        on_join: bool,
+    ) -> Result<Option<Subscription>, Failure> {
+        let settings = self.shared.settings();
+        let wish = Subscription::parse(
+            user_data,
+            true,
+            service.include_payload,
+            &settings.destinations,
+        );
+        let is_allowed = settings.push_enabled && on_join;
+        if !matches!(wish, Ok(None)) && !is_allowed {
+            self.shared.subscriptions_ignored.inc();
+            tracing::warn!(
+                service = name,
+                "a push subscription was ignored: [settings] flex-push-enabled or flex-push-on-join is false"
+            );
+            return Ok(None);
+        }
+        wish.map_err(|refused| Failure::finally(400, refused.to_string()))
+    }
+
+    /// New push fields beside it take the place of the chat's subscription.
+    fn watch(
+        self,
+        session: SessionId,
+        position: Option<u64>,
+        name: &str,
+        service: &Service,
+        user_data: &UserData,
+    ) {
+        let subscription = match self.wish(name, service, user_data, true) {
+            Ok(wish) => wish,
+            Err(failure) => return self.refuse(Some(session), &failure),
+        };
         let max = self.shared.settings().chats_max;
         if !self.chats.add(session, max) {
             let advice = format!("limit reached: [limits] chats-per-client = {max}");
@@ -305,6 +341,7 @@ impl Call {
             session,
             viewer,
             position.unwrap_or(0),
+            subscription,
             Box::new(move |view| match view {
                 Ok(view) => {
                     self.tell(&view, view.ended);

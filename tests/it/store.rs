@@ -8,15 +8,17 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use bytes::Bytes;
 use parlor::chat::{
     Author, Change, Event, EventKind, KvList, Session, UserData, UserType, Visibility,
 };
 use parlor::clock::{Instant, Wall};
-use parlor::id::{Epoch, ParticipantId, SessionId};
+use parlor::id::{DeliveryId, Epoch, ParticipantId, SessionId};
 use parlor::store::embedded::{Embedded, OpenError, Options, Sizes};
 use parlor::store::memory::Memory;
 use parlor::store::{
-    Answer, Batch, Completion, Condition, Error, Lane, Record, Remembered, Shared, Snapshot,
+    Answer, Batch, Completion, Condition, DeadLetter, Error, Lane, Record, Remembered, Shared,
+    Snapshot,
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -48,6 +50,7 @@ pub fn suite(open: impl Fn() -> Shared) {
     open_sessions_are_listed_by_creation_and_in_pages(&open());
     what_is_forgotten_is_gone(&open());
     nobody_is_there_before_somebody_comes(&open());
+    a_dead_letter_is_kept_once_and_listed_in_pages(&open());
 }
 
 fn records_come_back_in_order_and_once(store: &Shared) {
@@ -65,6 +68,63 @@ fn records_come_back_in_order_and_once(store: &Shared) {
         let indexes: Vec<_> = events.iter().map(|event| event.index).collect();
         assert_eq!(indexes, (from..=200).collect::<Vec<_>>());
     }
+}
+
+fn a_dead_letter_is_kept_once_and_listed_in_pages(store: &Shared) {
+    let first = dead_letter(2, 1);
+    let again = DeadLetter {
+        body: Bytes::new(),
+        ..first.clone()
+    };
+    let letters = [
+        dead_letter(1, 9),
+        first,
+        dead_letter(2, 2),
+        dead_letter(3, 1),
+    ];
+    for letter in [&letters[3], &letters[1], &letters[0], &letters[2], &again] {
+        store.keep_dead_letter(letter.clone());
+    }
+    let page = ask(store.dead_letters(None, 3));
+    assert_eq!(
+        page,
+        letters[..3],
+        "by time, then by number; the first word counts"
+    );
+    let rest = ask(store.dead_letters(Some(page[2].place()), 3));
+    assert_eq!(rest, letters[3..]);
+}
+
+fn dead_letter(at: u64, number: u64) -> DeadLetter {
+    let session = SessionId::new(Wall(1), 1);
+    DeadLetter {
+        delivery: DeliveryId { session, number },
+        destination: "customhttp".to_owned(),
+        reason: "HTTP 404".to_owned(),
+        at: Wall(at),
+        owed_at: Wall(1),
+        body: Bytes::from_static("{\"deviceId\":\"dev-42, grüße\"}".as_bytes()),
+    }
+}
+
+#[test]
+fn dead_letters_outlive_a_restart_and_the_oldest_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    (1..=5).for_each(|at| store.keep_dead_letter(dead_letter(at, 1)));
+    ask(store.close());
+    (6..=12).for_each(|at| store.keep_dead_letter(dead_letter(at, 1)));
+    store.keep_dead_letter(dead_letter(5, 1));
+    let before: Vec<u64> = times(&store);
+    assert_eq!(before, (1..=12).collect::<Vec<_>>(), "written or not");
+    ask(store.close());
+    drop(store);
+    assert_eq!(times(&open(folder.path())), (3..=12).collect::<Vec<_>>());
+}
+
+fn times(store: &Shared) -> Vec<u64> {
+    let letters = ask(store.dead_letters(None, 100));
+    letters.iter().map(|letter| letter.at.0).collect()
 }
 
 fn completions_come_in_order(store: &Shared) {
@@ -397,6 +457,7 @@ fn options(folder: &Path) -> Options {
             first_bytes: 256 << 10,
             most_bytes: 256 << 10,
         },
+        dead_letters_kept: 10,
     }
 }
 

@@ -12,6 +12,8 @@ use crate::push::{ResendSchedule, RetrySchedule};
 pub(super) fn push(written: &Written) -> Result<Push, Problem> {
     let id = SectionId::of(&["settings"]);
     let settings = Section { written, id };
+    let id = SectionId::of(&["push"]);
+    let push = Section { written, id };
     let content: Vec<String> = settings.read("flex-push-content")?;
     let has = |word: &str| content.iter().any(|written| written == word);
     Ok(Push {
@@ -27,6 +29,7 @@ pub(super) fn push(written: &Written) -> Result<Push, Problem> {
             session_id: has("session-id"),
             user_id: has("user-id"),
         },
+        dead_letters_kept: push.read("dead-letters-kept")?,
         destinations: destinations(written)?,
     })
 }

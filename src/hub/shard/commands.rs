@@ -31,6 +31,7 @@ impl Shard {
             now.instant,
         );
         room.service = service.into();
+        room.viewer_coming = viewer.is_some();
         self.rooms.insert(session, Slot::Awake(Box::new(room)));
         let mut then = vec![];
         // The viewer is seated before the caller is answered, so that the first event is the answer of a CometD client.
@@ -81,15 +82,15 @@ impl Shard {
             .and_then(|key| room.repeated(key, now.instant))
         {
             let index = known.index;
-            return self.after_pending(session, Then::Done(reply, index, participant));
+            return self.after_pending(session, Then::Done(reply, index, participant), now);
         }
         match room
             .chat
             .decide(caller, command, settings.policy_of(&room.service), now)
         {
-            Err(rejection) => self.after_pending(session, Then::refuse(reply, rejection)),
+            Err(rejection) => self.after_pending(session, Then::refuse(reply, rejection), now),
             Ok(changes) if changes.is_empty() => {
-                self.after_pending(session, Then::Done(reply, None, participant))
+                self.after_pending(session, Then::Done(reply, None, participant), now)
             }
             Ok(changes) => {
                 let index = first_event_index(&changes);
@@ -164,8 +165,11 @@ impl Shard {
             Err(_) => None,
         };
         if let Some(participant) = present {
-            return self
-                .after_pending(session, Then::Joined(viewer, participant, bytes_max, reply));
+            return self.after_pending(
+                session,
+                Then::Joined(viewer, participant, bytes_max, reply),
+                now,
+            );
         }
         match room.chat.decide(
             Caller::Server,
@@ -178,7 +182,7 @@ impl Shard {
                     Box::new(move |refusal| reply(Err(refusal))),
                     rejection.into(),
                 );
-                self.after_pending(session, refuse);
+                self.after_pending(session, refuse, now);
             }
             Ok(changes) => {
                 let participant = changes.iter().find_map(|change| match change {
@@ -255,12 +259,13 @@ impl Shard {
         }
         room.chat
             .settle(settings.policy_of(&room.service), now.instant);
+        let mut given_up = Vec::new();
         if !applied {
-            pushes::fold(&mut room.push, &decided);
+            pushes::fold(&mut room.push, &decided, &mut given_up);
         }
         let mut push = std::mem::take(&mut room.unstored);
         push.extend(decided);
-        room.consequences(&changes, &settings, now, &mut push);
+        room.consequences(&changes, &settings, now, &mut push, &mut given_up);
         if let Some(key) = &remembered {
             room.remember_key(key.clone(), now.instant);
         }
@@ -278,6 +283,7 @@ impl Shard {
                 summary: Arc::new(room.summary()),
                 to_joined,
             }),
+            graves: given_up.into_iter().map(|one| room.grave(one)).collect(),
             then,
         };
         let batch = Batch {
@@ -292,11 +298,12 @@ impl Shard {
         self.next_ticket += 1;
         self.pending.push_back(pending);
         self.outputs.push_back(Output::Commit(ticket, batch));
+        self.count_owed(session);
         self.reschedule(session);
     }
 
     /// Does something once everything decided so far is durable: at once where nothing is on its way.
-    pub(super) fn after_pending(&mut self, session: SessionId, then: Then) {
+    pub(super) fn after_pending(&mut self, session: SessionId, then: Then, now: Now) {
         let committing = self.room(session).is_some_and(|room| room.committing > 0);
         match self
             .pending
@@ -305,12 +312,23 @@ impl Shard {
             .find(|pending| committing && pending.session == session)
         {
             Some(last) => last.then.push(then),
-            None => self.follow(session, then),
+            None => self.follow(session, then, now),
         }
     }
 }
 
 impl Then {
+    /// It is not going to be. A refusal stands all the same.
+    pub(super) fn fail(self, cause: Refusal) {
+        match self {
+            Then::Refuse(refuse, refusal) => refuse(refusal),
+            Then::Done(reply, ..) => reply(Err(cause)),
+            Then::Joined(_, _, _, reply) => reply(Err(cause)),
+            Then::Watched(_, _, reply) => reply(Err(cause)),
+            Then::Watch(_) => {}
+        }
+    }
+
     fn refuse(reply: Reply<Done>, rejection: Rejection) -> Then {
         Then::Refuse(
             Box::new(move |refusal| reply(Err(refusal))),

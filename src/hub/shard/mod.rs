@@ -6,6 +6,7 @@
 //! disk has it. Commands of other sessions, and later ones of the same, go on meanwhile.
 
 mod commands;
+mod dead_letters;
 mod pushes;
 mod reads;
 mod sleep;
@@ -157,8 +158,9 @@ pub enum Ask {
     },
     /// Reads events as whoever this viewer has joined as.
     ReadAs(ViewerId, u64, usize, Reply<Page>),
-    /// The customer's Bayeux client watches from this index on; an older one no longer does.
-    Watch(Arc<dyn Viewer>, u64, Reply<View>),
+    /// The customer's Bayeux client watches from this index on; an older one no longer does. It may wish for other
+    /// pushes from now on.
+    Watch(Arc<dyn Viewer>, u64, Option<Subscription>, Reply<View>),
     /// A viewer has room again.
     Room(ViewerId),
     /// What a viewer was told up to this index has arrived.
@@ -187,6 +189,15 @@ pub enum Output {
     Forget(SessionId),
     /// Post a push.
     Push(Push),
+    /// Keep a push that was given up.
+    DeadLetter {
+        /// The push.
+        letter: store::DeadLetter,
+        /// Whether the poster has counted it, or it was kept before.
+        counted: bool,
+    },
+    /// So many more pushes are owed to a destination, or fewer.
+    Owed(String, i64),
 }
 
 /// Events wanted from the store, and what for.
@@ -205,6 +216,7 @@ enum Purpose {
     Join(ViewerId, ParticipantId, usize, Reply<Joined>),
     Seat(ViewerId),
     Push(u64),
+    DeadLetter(Box<dead_letters::Grave>),
 }
 
 /// A push to be posted now.
@@ -241,10 +253,16 @@ pub struct Shard {
     list: Vec<ListViewer>,
     /// Pushes for which their destination had no room, by destination.
     push_queue: HashMap<String, VecDeque<SessionId>>,
+    /// How many pushes each session owes, awake or asleep, and to where; those that owe none are not here.
+    owing: HashMap<SessionId, (String, usize)>,
     /// Pushes that wait for their next attempt, by destination.
     push_retries: HashMap<String, BTreeSet<SessionId>>,
-    /// When each destination last answered again after failures.
-    recovered: HashMap<String, Instant>,
+    /// Destinations that have answered again after failures, until the next failure that is heard of here.
+    recovered: HashSet<String>,
+    /// After a failed write nothing of the shard's own is begun until then: it could not be recorded either.
+    paused_until: Instant,
+    /// How long it was paused last; none since a write worked.
+    pause: Duration,
     /// Before this no timer of a restarted process has run.
     started: Instant,
     outputs: VecDeque<Output>,
@@ -281,6 +299,7 @@ struct Pending {
     events: Vec<Arc<Event>>,
     after: Durable,
     summary: Option<Listing>,
+    graves: Vec<dead_letters::Grave>,
     then: Vec<Then>,
 }
 
@@ -289,6 +308,7 @@ enum Then {
     Refuse(Box<dyn FnOnce(Refusal) + Send>, Refusal),
     Joined(Arc<dyn Viewer>, ParticipantId, usize, Reply<Joined>),
     Watch(Arc<dyn Viewer>),
+    Watched(Arc<dyn Viewer>, u64, Reply<View>),
 }
 
 /// What one command writes, decided.
@@ -316,8 +336,11 @@ impl Shard {
             spoiled: HashSet::new(),
             list: Vec::new(),
             push_queue: HashMap::new(),
+            owing: HashMap::new(),
             push_retries: HashMap::new(),
-            recovered: HashMap::new(),
+            recovered: HashSet::new(),
+            paused_until: Instant::default(),
+            pause: Duration::ZERO,
             started: now.instant,
             outputs: VecDeque::new(),
         }
@@ -416,7 +439,9 @@ impl Shard {
             Ask::ReadAs(viewer, from, bytes_max, reply) => {
                 self.read_as(session, viewer, from, bytes_max, reply, now)
             }
-            Ask::Watch(viewer, from, reply) => self.watch(session, viewer, from, reply, now),
+            Ask::Watch(viewer, from, subscription, reply) => {
+                self.watch(session, viewer, from, subscription, reply, now)
+            }
             Ask::Room(viewer) => self.catch_up(session, viewer),
             Ask::Confirmed(viewer, index) => self.confirmed(session, viewer, index, now),
             Ask::Rewind(viewer, index) => self.rewind(session, viewer, index),
@@ -448,7 +473,7 @@ impl Ask {
             Ask::Submit { reply, .. } | Ask::SubmitAs(_, _, reply) => reply(Err(refusal)),
             Ask::Join { reply, .. } => reply(Err(refusal)),
             Ask::Read { reply, .. } | Ask::ReadAs(_, _, _, reply) => reply(Err(refusal)),
-            Ask::Watch(_, _, reply) => reply(Err(refusal)),
+            Ask::Watch(_, _, _, reply) => reply(Err(refusal)),
             Ask::Room(_)
             | Ask::Confirmed(..)
             | Ask::Rewind(..)

@@ -5,7 +5,7 @@
 
 use super::*;
 use crate::hub::fan_out::CUSTOMER;
-use crate::push::{Content, Look, Subscriber};
+use crate::push::{Content, Delivery, GivenUp, Look, Subscriber};
 
 /// Chats that are looked after when a destination has recovered, or has taken one more.
 const ROUND: usize = 256;
@@ -92,11 +92,8 @@ impl Shard {
             return;
         };
         let destination = &subscriber.subscription.destination;
-        let recovered = self
-            .recovered
-            .get(destination)
-            .is_some_and(|at| *at > room.push_failed_at);
-        if delivery.ready_at(recovered) > now.instant {
+        let recovered = self.recovered.contains(destination);
+        if delivery.ready_at(recovered).max(self.paused_until) > now.instant {
             self.push_retries
                 .entry(destination.clone())
                 .or_default()
@@ -144,6 +141,9 @@ impl Shard {
         let Some(push) = room.posted(event, &settings, &self.keys) else {
             return;
         };
+        if let Some(room) = self.room(session) {
+            room.posted = Some((push.delivery.number, push.body.clone()));
+        }
         self.outputs.push_back(Output::Push(push));
     }
 
@@ -160,12 +160,16 @@ impl Shard {
         room.pushing = None;
         let Some(subscriber) = &room.push else { return };
         let destination = subscriber.subscription.destination.clone();
-        if matches!(outcome, Outcome::Retry { .. }) {
-            room.push_failed_at = now.instant;
-        }
         let delivered = outcome == Outcome::Delivered;
+        let failed = matches!(outcome, Outcome::Retry { .. });
         let push = subscriber.on_attempt(number, outcome, &settings.resend, now);
+        if failed {
+            self.recovered.remove(&destination);
+        }
         self.commit_push(session, push, now);
+        if let Some(room) = self.room(session) {
+            room.posted = None;
+        }
         if delivered {
             self.push_room(&destination, 2, now);
         }
@@ -207,13 +211,44 @@ impl Shard {
 
     /// A destination answers again: what waits for its next attempt need not wait longer.
     pub(super) fn push_recovered(&mut self, destination: &str, now: Now) {
-        self.recovered.insert(destination.to_owned(), now.instant);
+        self.recovered.insert(destination.to_owned());
         let waiting = self.push_retries.remove(destination).unwrap_or_default();
         self.push_queue
             .entry(destination.to_owned())
             .or_default()
             .extend(waiting);
         self.push_room(destination, ROUND, now);
+    }
+
+    /// The change that a new wish for pushes is; none where there is nothing to change, or nobody left to push for.
+    pub(super) fn resubscription(
+        &mut self,
+        session: SessionId,
+        wish: Option<Subscription>,
+    ) -> Option<push::Change> {
+        let room = self.room(session)?;
+        let customer = room.chat.customer()?;
+        let present = room.push.as_ref().map(|push| &push.subscription);
+        wish.filter(|wish| customer.is_present() && present != Some(wish))
+            .map(push::Change::Subscribed)
+    }
+
+    /// The chat's subscription becomes another; what is owed already goes there too.
+    pub(super) fn resubscribe(
+        &mut self,
+        session: SessionId,
+        subscribed: push::Change,
+        then: Then,
+        now: Now,
+    ) {
+        if let Some(error) = &self.failing {
+            return then.fail(error.clone().into());
+        }
+        let decision = Decision {
+            push: vec![subscribed],
+            ..Decision::default()
+        };
+        self.commit(session, decision, vec![then], now);
     }
 
     pub(super) fn forget_push(&mut self, room: &Room) {
@@ -235,6 +270,7 @@ impl Room {
         settings: &Settings,
         now: Now,
         push: &mut Vec<push::Change>,
+        given_up: &mut Vec<GivenUp>,
     ) {
         let look = self.look(settings);
         let Some(subscriber) = &mut self.push else {
@@ -249,6 +285,7 @@ impl Room {
             }
             let own = event.from.participant == CUSTOMER;
             for change in subscriber.on_event(event, own, look, now) {
+                given_up.extend(subscriber.given_up(&change));
                 subscriber.apply(&change);
                 push.push(change);
             }
@@ -263,7 +300,7 @@ impl Room {
         Look {
             next_index: self.chat.next_index(),
             ended: self.chat.state() == chat::State::Closed,
-            viewer_live: self.vouched() && !to_active,
+            viewer_live: (self.vouched() || self.viewer_coming) && !to_active,
         }
     }
 
@@ -280,13 +317,26 @@ impl Room {
         resend.into_iter().chain(attempt).min()
     }
 
+    /// A push is owed, or will be: the session is still needed.
+    pub(super) fn owes(&self, settings: &Settings) -> bool {
+        self.push.as_ref().is_some_and(|subscriber| {
+            let resend = subscriber.poll_timeout(&settings.resend, false);
+            subscriber.head().is_some() || resend.is_some()
+        })
+    }
+
     /// The event that the body of the first delivery tells, if it tells one.
     fn event_to_push(&self, settings: &Settings) -> Option<u64> {
+        self.event_to_tell(self.push.as_ref()?.head()?, settings)
+    }
+
+    /// The event that the body of a delivery tells, if it tells one.
+    pub(super) fn event_to_tell(&self, delivery: &Delivery, settings: &Settings) -> Option<u64> {
         let subscriber = self.push.as_ref()?;
         let replaced = settings
             .push_messages
             .contains_key(&subscriber.subscription.destination);
-        match subscriber.head()?.content {
+        match delivery.content {
             Content::Event { index, .. }
                 if subscriber.subscription.include_payload && !replaced =>
             {
@@ -320,11 +370,18 @@ impl Room {
     }
 }
 
-/// Folds stored steps of a push side in; the first is its subscription.
-pub(super) fn fold(push: &mut Option<Subscriber>, changes: &[push::Change]) {
+/// Folds steps of a push side in; the first is its subscription. What they give up is added to `given_up`.
+pub(super) fn fold(
+    push: &mut Option<Subscriber>,
+    changes: &[push::Change],
+    given_up: &mut Vec<GivenUp>,
+) {
     for change in changes {
         match (&mut *push, change) {
-            (Some(subscriber), change) => subscriber.apply(change),
+            (Some(subscriber), change) => {
+                given_up.extend(subscriber.given_up(change));
+                subscriber.apply(change);
+            }
             (None, push::Change::Subscribed(subscription)) => {
                 *push = Some(Subscriber::new(subscription.clone()))
             }

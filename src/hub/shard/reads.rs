@@ -116,6 +116,10 @@ impl Shard {
         match purpose {
             Purpose::Seat(viewer) => self.seat_fetched(session, viewer, result),
             Purpose::Push(number) => self.push_fetched(session, number, result, now),
+            Purpose::DeadLetter(grave) => {
+                let event = result.ok().and_then(|events| events.into_iter().next());
+                self.letter(session, *grave, event.as_ref());
+            }
             purpose => match result {
                 Err(error) => purpose.refuse(error.into()),
                 Ok(events) => {
@@ -159,6 +163,9 @@ impl Shard {
                 self.catch_up(session, viewer);
             }
             Purpose::Push(_) => self.hand_out(session, events.first().map(|event| &**event)),
+            Purpose::DeadLetter(grave) => {
+                self.letter(session, *grave, events.first().map(|event| &**event))
+            }
             Purpose::Seat(_) => {}
         }
     }
@@ -219,7 +226,7 @@ impl Purpose {
         match self {
             Purpose::Page(_, _, reply) => reply(Err(refusal)),
             Purpose::Join(_, _, _, reply) => reply(Err(refusal)),
-            Purpose::Seat(_) | Purpose::Push(_) => {}
+            Purpose::Seat(_) | Purpose::Push(_) | Purpose::DeadLetter(_) => {}
         }
     }
 }

@@ -9,6 +9,9 @@ use crate::hub::fan_out::CUSTOMER;
 
 /// Events stay in memory this long after the last touch.
 const EVENTS_KEPT_FOR: Duration = Duration::from_secs(5);
+/// A chat that owes a push sleeps no longer than this, so that one whose destination has answered again since the process
+/// was started is looked for, whatever its own schedule says.
+const OWING_SLEEP_MAX: Duration = Duration::from_secs(600);
 /// A push that waits for room at its destination is looked for again after a crash within this time.
 const PUSH_FALLBACK: Duration = Duration::from_secs(60);
 
@@ -39,11 +42,14 @@ impl Shard {
                 return loading.give_up(&error.into());
             }
         };
-        let mut room = self.revive(session, stored, now);
+        let mut given_up = Vec::new();
+        let mut room = self.revive(session, stored, now, &mut given_up);
         room.seats = loading.seats;
         let viewers: Vec<ViewerId> = room.seats.iter().map(|seat| seat.viewer.id()).collect();
         self.rooms.insert(session, Slot::Awake(Box::new(room)));
         self.reschedule(session);
+        self.count_owed(session);
+        self.bury_again(session, given_up);
         for viewer in viewers {
             self.catch_up(session, viewer);
         }
@@ -54,7 +60,14 @@ impl Shard {
     }
 
     /// Folds what was stored; timers that were set before this process was ready start anew.
-    fn revive(&self, session: SessionId, stored: Stored, now: Now) -> Room {
+    /// What had been given up is added to `given_up`: its dead letter may not have been kept.
+    fn revive(
+        &self,
+        session: SessionId,
+        stored: Stored,
+        now: Now,
+        given_up: &mut Vec<push::GivenUp>,
+    ) -> Room {
         let mut snapshot = stored
             .snapshot
             .unwrap_or_else(|| Snapshot::new(chat::Session::new(), self.started));
@@ -63,7 +76,7 @@ impl Shard {
                 .changes
                 .iter()
                 .for_each(|change| snapshot.chat.apply(change));
-            pushes::fold(&mut snapshot.push, &record.push);
+            pushes::fold(&mut snapshot.push, &record.push, given_up);
             snapshot.remembered.extend(record.remembered);
         }
         snapshot.chat.restart_timers(self.started);
@@ -109,7 +122,7 @@ impl Shard {
             return self.forget(session);
         }
         if room.can_sleep(&settings, now.instant) {
-            return self.put_away(session, now);
+            return self.put_away(session, OWING_SLEEP_MAX, now);
         }
         if now.instant.since(room.touched) >= EVENTS_KEPT_FOR {
             room.forget_events();
@@ -198,12 +211,19 @@ impl Shard {
         }
     }
 
-    fn put_away(&mut self, session: SessionId, now: Now) {
+    /// One that owes a push sleeps no longer than `owing_max`.
+    fn put_away(&mut self, session: SessionId, owing_max: Duration, now: Now) {
         let Some(Slot::Awake(room)) = self.rooms.remove(&session) else {
             return;
         };
         self.unschedule(&room);
-        let push = room.push_queued.then(|| now.instant + PUSH_FALLBACK);
+        let owes = room.push.as_ref().is_some_and(|push| push.head().is_some());
+        let owing_max = if room.push_queued {
+            owing_max.min(PUSH_FALLBACK)
+        } else {
+            owing_max
+        };
+        let push = owes.then(|| now.instant + owing_max);
         let deadline = room.deadline(&self.settings, push);
         self.outputs.push_back(Output::PutAway(
             session,
@@ -216,6 +236,7 @@ impl Shard {
         if let Some(Slot::Awake(room)) = self.rooms.remove(&session) {
             self.unschedule(&room);
             self.forget_push(&room);
+            self.count_owed(session);
             self.outputs.push_back(Output::Forget(session));
         }
     }
@@ -231,7 +252,8 @@ impl Shard {
             })
             .collect();
         for session in idle {
-            self.put_away(session, now);
+            // What is owed is looked after at once at the next start: its destination may answer again.
+            self.put_away(session, Duration::ZERO, now);
         }
     }
 
@@ -247,7 +269,9 @@ impl Shard {
         let Some(room) = self.rooms.get_mut(&session).and_then(Slot::awake) else {
             return;
         };
-        let wanted = room.next_look(&settings);
+        let wanted = room
+            .next_look(&settings)
+            .map(|at| at.max(self.paused_until));
         if room.timer == wanted {
             return;
         }
@@ -305,7 +329,8 @@ impl Room {
         let readable = self
             .chat
             .closed_at()
-            .map(|at| Instant(at.0) + policy.closed_session_readable);
+            .map(|at| Instant(at.0) + policy.closed_session_readable)
+            .filter(|_| !self.owes(settings));
         [
             customer,
             idle,
@@ -328,13 +353,13 @@ impl Room {
             .min()
     }
 
-    /// Closed, and no longer readable.
+    /// Closed, no longer readable, and nobody is owed a push of it.
     fn expired(&self, settings: &Settings, now: Instant) -> bool {
         let readable_until = self
             .chat
             .closed_at()
             .map(|at| Instant(at.0) + settings.policy_of(&self.service).closed_session_readable);
-        readable_until.is_some_and(|until| until <= now) && self.may_sleep()
+        readable_until.is_some_and(|until| until <= now) && self.may_sleep() && !self.owes(settings)
     }
 
     fn may_sleep(&self) -> bool {

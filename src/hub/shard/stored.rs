@@ -5,6 +5,11 @@ use crate::hub::fan_out::{CUSTOMER, Sights, sees};
 use crate::hub::seat::{Offer, Pace, Seat, Told};
 use crate::wire::agent::answer::{self, Removed};
 
+/// After a failed write the timers and pushes of the shard rest so long; twice as long each time it happens again.
+const PAUSE_MIN: Duration = Duration::from_secs(2);
+/// And no longer than this.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+
 impl Shard {
     /// Completions come in the order of the tickets, each once.
     pub(super) fn stored(&mut self, completions: Vec<Completion>, now: Now) {
@@ -16,11 +21,16 @@ impl Shard {
                 room.committing -= 1;
             }
             match completion.result {
-                Ok(()) => self.tell(pending, now),
+                Ok(()) => {
+                    self.pause = Duration::ZERO;
+                    self.tell(pending, now);
+                }
                 Err(error) => self.take_back(pending, error),
             }
         }
         if self.failing.is_some() && self.pending.is_empty() {
+            self.pause = (self.pause * 2).clamp(PAUSE_MIN, PAUSE_MAX);
+            self.paused_until = now.instant + self.pause;
             self.start_over();
         }
     }
@@ -32,6 +42,7 @@ impl Shard {
             events,
             after,
             summary,
+            graves,
             then,
         } = pending;
         if let Some(room) = self.rooms.get_mut(&session).and_then(Slot::awake) {
@@ -49,8 +60,11 @@ impl Shard {
                 room.remember_event(event);
             }
         }
+        for grave in graves {
+            self.bury(session, grave);
+        }
         for then in then {
-            self.follow(session, then);
+            self.follow(session, then, now);
         }
         self.release_seats(session);
         if let Some(listing) = summary {
@@ -60,7 +74,7 @@ impl Shard {
     }
 
     /// What was asked can be answered now.
-    pub(super) fn follow(&mut self, session: SessionId, then: Then) {
+    pub(super) fn follow(&mut self, session: SessionId, then: Then, now: Now) {
         match then {
             Then::Refuse(refuse, refusal) => refuse(refusal),
             Then::Done(reply, index, participant) => match self.room(session) {
@@ -76,6 +90,7 @@ impl Shard {
             Then::Watch(viewer) => {
                 self.seat_customer(session, viewer, 1);
             }
+            Then::Watched(viewer, from, reply) => self.watched(session, viewer, from, reply, now),
         }
     }
 
@@ -84,12 +99,7 @@ impl Shard {
         self.spoiled.insert(pending.session);
         let cause = self.failing.get_or_insert_with(|| error.clone()).clone();
         for then in pending.then {
-            match then {
-                Then::Refuse(refuse, refusal) => refuse(refusal),
-                Then::Done(reply, ..) => reply(Err(cause.clone().into())),
-                Then::Joined(_, _, _, reply) => reply(Err(cause.clone().into())),
-                Then::Watch(_) => {}
-            }
+            then.fail(cause.clone().into());
         }
     }
 

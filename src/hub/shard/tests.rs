@@ -9,6 +9,8 @@ use crate::hub::fan_out::CUSTOMER;
 use crate::hub::seat::{Offer, Told};
 use crate::id::{ClientId, Epoch};
 
+mod pushes;
+
 #[test]
 fn nobody_is_told_before_the_disk_has_it() {
     let mut bench = Bench::new();
@@ -108,6 +110,7 @@ fn the_newest_client_of_the_customer_gets_the_events() {
         Ask::Watch(
             new.clone(),
             1,
+            None,
             Box::new(|view| assert_eq!(view.unwrap().next_index, 2)),
         ),
     );
@@ -267,6 +270,9 @@ struct Bench {
     disk: HashMap<SessionId, Vec<Record>>,
     asleep: HashMap<SessionId, (Snapshot, Option<Instant>)>,
     pushed: Vec<Push>,
+    dead_letters: Vec<store::DeadLetter>,
+    /// As the gauge says.
+    owed: i64,
     /// Commits wait.
     hold: bool,
     held: VecDeque<(u64, Batch)>,
@@ -295,6 +301,8 @@ impl Bench {
             disk: HashMap::new(),
             asleep: HashMap::new(),
             pushed: Vec::new(),
+            dead_letters: Vec::new(),
+            owed: 0,
             hold: false,
             held: VecDeque::new(),
             fail: None,
@@ -303,6 +311,14 @@ impl Bench {
     }
 
     fn begin(&mut self, viewer: Option<&Arc<Mailbox>>) -> SessionId {
+        self.begin_with(viewer, None)
+    }
+
+    fn begin_with(
+        &mut self,
+        viewer: Option<&Arc<Mailbox>>,
+        subscription: Option<Subscription>,
+    ) -> SessionId {
         let session = SessionId::new(self.now.wall, 1);
         let create = Create {
             service: "customer-support".into(),
@@ -316,7 +332,7 @@ impl Bench {
         let begin = Begin {
             session,
             create,
-            subscription: None,
+            subscription,
             viewer,
             reply,
         };
@@ -491,6 +507,8 @@ impl Bench {
                 self.asleep.remove(&session);
             }
             Output::Push(push) => self.pushed.push(push),
+            Output::DeadLetter { letter, .. } => self.dead_letters.push(letter),
+            Output::Owed(_, more) => self.owed += more,
         }
     }
 

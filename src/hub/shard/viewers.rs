@@ -16,18 +16,34 @@ impl Shard {
         session: SessionId,
         viewer: Arc<dyn Viewer>,
         from: u64,
+        subscription: Option<Subscription>,
         reply: Reply<View>,
         now: Now,
     ) {
         self.sign_of_life(session, now);
+        match self.resubscription(session, subscription) {
+            Some(push) => self.resubscribe(session, push, Then::Watched(viewer, from, reply), now),
+            None => self.watched(session, viewer, from, reply, now),
+        }
+    }
+
+    pub(super) fn watched(
+        &mut self,
+        session: SessionId,
+        viewer: Arc<dyn Viewer>,
+        from: u64,
+        reply: Reply<View>,
+        now: Now,
+    ) {
         let Some(room) = self.room(session) else {
             return reply(Err(Refusal::Unknown));
         };
         room.touched = now.instant;
         reply(Ok(room.view(CUSTOMER)));
-        let from = from.max(1);
-        self.acknowledge(session, from, now);
-        self.seat_customer(session, viewer, from);
+        // It fetches everything up to the last event, from wherever it begins.
+        let next = room.durable.next_index;
+        self.acknowledge(session, next, now);
+        self.seat_customer(session, viewer, from.max(1));
     }
 
     pub(super) fn seat_customer(&mut self, session: SessionId, viewer: Arc<dyn Viewer>, from: u64) {
@@ -35,6 +51,7 @@ impl Shard {
             return;
         };
         room.seats.retain(|seat| seat.participant != CUSTOMER);
+        room.viewer_coming = false;
         let id = viewer.id();
         room.seats.push(Seat::new(viewer, CUSTOMER, from));
         self.catch_up(session, id);

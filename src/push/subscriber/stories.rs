@@ -52,6 +52,27 @@ mod payload_mode {
     }
 
     #[test]
+    fn of_too_many_the_oldest_are_given_up_but_not_what_is_under_way() {
+        let mut chat = Chat::new(payload());
+        let max = u64::try_from(OWED_MAX).unwrap();
+        (2..max + 5).for_each(|index| chat.bob_says(index));
+        let numbers = chat.numbers();
+        assert_eq!(numbers.len(), OWED_MAX);
+        assert_eq!(numbers[..3], [1, 5, 6], "2 to 4 are dead letters");
+    }
+
+    #[test]
+    fn a_viewer_that_acknowledges_nothing_vouches_only_so_long() {
+        let mut chat = Chat::new(payload());
+        chat.viewer_live = true;
+        let max = u64::try_from(OWED_MAX).unwrap();
+        (2..=max).for_each(|index| chat.bob_says(index));
+        assert_eq!(chat.told(), []);
+        chat.bob_says(max + 1);
+        assert_eq!(chat.told().len(), OWED_MAX);
+    }
+
+    #[test]
     fn what_a_viewer_left_behind_goes_before_what_is_new() {
         let mut chat = Chat::new(payload());
         chat.viewer_live = true;

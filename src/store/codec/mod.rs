@@ -5,13 +5,14 @@
 //! older records go on being understood; `tests/fixtures/store` holds the codec to that.
 
 mod chat;
+mod dead_letter;
 mod push;
 mod snapshot;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Record, Remembered, Snapshot};
+use super::{DeadLetter, DeadLetterPlace, Record, Remembered, Snapshot};
 use crate::clock::Instant;
 
 const VERSION: u8 = 1;
@@ -54,6 +55,16 @@ pub fn encode_snapshot(snapshot: &Snapshot) -> Vec<u8> {
 /// The reverse of [`encode_snapshot`].
 pub fn decode_snapshot(bytes: &[u8]) -> Result<Snapshot, Malformed> {
     decode::<snapshot::Stored<'_>>(bytes).map(Into::into)
+}
+
+/// A dead letter as it is written under its place.
+pub fn encode_dead_letter(letter: &DeadLetter) -> Vec<u8> {
+    encode(&dead_letter::Stored::from(letter))
+}
+
+/// The reverse of [`encode_dead_letter`].
+pub fn decode_dead_letter(place: DeadLetterPlace, bytes: &[u8]) -> Result<DeadLetter, Malformed> {
+    decode::<dead_letter::Stored<'_>>(bytes).map(|stored| stored.at(place))
 }
 
 #[derive(Serialize, Deserialize)]

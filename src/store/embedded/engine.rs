@@ -11,13 +11,14 @@ use super::frame::{Flags, Place};
 use super::hot::{Brief, Entry, Hot, brief};
 use super::index::{Index, Position, Trouble};
 use super::keeper::Keeper;
+use super::letters::Letters;
 use super::queue::{Job, Queue, Signal};
 use super::row::Row;
 use super::segments::{Segment, Segments};
 use super::stats::Stats;
 use crate::clock::Instant;
 use crate::id::SessionId;
-use crate::store::{Condition, Error};
+use crate::store::{Condition, DeadLetter, DeadLetterPlace, Error};
 
 /// Everything that the threads of the engine share.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub struct Engine {
     pub hot: Hot,
     /// The index.
     pub index: Index,
+    /// Dead letters that the index does not have yet.
+    pub letters: Letters,
     /// What waits to be committed.
     pub queue: Queue,
     /// What is counted.
@@ -224,6 +227,23 @@ impl Engine {
         open.dedup();
         open.truncate(limit);
         Ok(open)
+    }
+
+    /// Keeps a dead letter.
+    pub fn keep_dead_letter(&self, letter: &DeadLetter) {
+        let dropped = self.letters.keep(letter);
+        self.note_dropped(dropped);
+    }
+
+    /// Dead letters, the oldest first.
+    pub fn dead_letters(
+        &self,
+        after: Option<DeadLetterPlace>,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, Error> {
+        self.letters
+            .list(&self.index, after, limit)
+            .map_err(|trouble| self.unusable(&trouble))
     }
 
     fn unreadable(&self, session: SessionId, trouble: &Trouble) -> Error {

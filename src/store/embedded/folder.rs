@@ -11,6 +11,7 @@ use super::engine::{Engine, Held};
 use super::hot::Hot;
 use super::index::{Index, Position};
 use super::keeper::Keeper;
+use super::letters::Letters;
 use super::queue::Queue;
 use super::replay::{Broken, Damage, Replayed, replay};
 use super::segments::{FOLDER, Segments, Sizes};
@@ -93,6 +94,7 @@ pub fn open(
         segments,
         hot,
         index,
+        letters: Letters::default(),
         queue: Queue::default(),
         stats,
         inline,

@@ -15,6 +15,7 @@ use redb::{
 use super::disk::{self, Disk, File};
 use super::frame::Reader;
 use super::hot::{Entry, Kept};
+use super::letters::{Bundle, write_letters};
 use super::row::{Row, seal, unseal};
 use crate::clock::Instant;
 use crate::id::SessionId;
@@ -216,12 +217,14 @@ impl Index {
         Ok(segments)
     }
 
-    /// Writes rows and snapshots, and, if given, up to where the log is indexed by them. Durable when it returns.
+    /// Writes rows, snapshots and dead letters, and, if given, up to where the log is indexed by them. Durable when it
+    /// returns. Says how many older dead letters had to go.
     pub fn write(
         &self,
         entries: &[(SessionId, Entry)],
+        letters: &Bundle,
         position: Option<Position>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<u64, Trouble> {
         let guard = self.database()?;
         let Some(database) = guard.as_ref() else {
             return Err(redb::Error::DatabaseClosed.into());
@@ -231,15 +234,16 @@ impl Index {
         // Keeps what a reopening after a crash needs, so that it does not read the whole file.
         write.set_quick_repair(true);
         write_entries(&write, entries)?;
+        let dropped = write_letters(&write, letters)?;
         if let Some(position) = position {
             let bytes = seal(encode_position(position));
             write.open_table(META)?.insert(POSITION, bytes.as_slice())?;
         }
         write.commit()?;
-        Ok(())
+        Ok(dropped)
     }
 
-    fn reading(&self) -> Result<redb::ReadTransaction, Trouble> {
+    pub(super) fn reading(&self) -> Result<redb::ReadTransaction, Trouble> {
         let guard = self.database()?;
         let Some(database) = guard.as_ref() else {
             return Err(redb::Error::DatabaseClosed.into());
@@ -400,13 +404,18 @@ fn database(file: Arc<dyn File>) -> Result<Database, redb::Error> {
         .set_cache_size(CACHE_BYTES)
         .create_with_backend(Backend(file))?;
     let write = database.begin_write()?;
-    write_entries(&write, &[]).map_err(|trouble| match trouble {
-        Trouble::Redb(error) => *error,
-        other => redb::Error::Corrupted(other.to_string()),
-    })?;
+    write_entries(&write, &[]).map_err(plain)?;
+    write_letters(&write, &Bundle::default()).map_err(plain)?;
     write.open_table(META)?;
     write.commit()?;
     Ok(database)
+}
+
+fn plain(trouble: Trouble) -> redb::Error {
+    match trouble {
+        Trouble::Redb(error) => *error,
+        other => redb::Error::Corrupted(other.to_string()),
+    }
 }
 
 /// Lets redb write to whatever disk the engine has.
@@ -454,7 +463,11 @@ mod tests {
             ..Row::default()
         };
         index
-            .write(&[(alice(), entry(Some(row.clone())))], None)
+            .write(
+                &[(alice(), entry(Some(row.clone())))],
+                &Bundle::default(),
+                None,
+            )
             .unwrap();
         assert_eq!(
             index.due(Instant(7), 9, |_, _| true).unwrap(),
@@ -469,12 +482,17 @@ mod tests {
             spread: vec![(2, 100)],
             ..row
         };
-        index.write(&[(alice(), entry(Some(awake)))], None).unwrap();
+        let no_letters = Bundle::default();
+        index
+            .write(&[(alice(), entry(Some(awake)))], &no_letters, None)
+            .unwrap();
         assert!(index.due(Instant(9), 9, |_, _| true).unwrap().is_empty());
         assert_eq!(index.awake().unwrap(), [alice()]);
         assert_eq!(index.segments().unwrap(), [(2, 100)]);
 
-        index.write(&[(alice(), entry(None))], None).unwrap();
+        index
+            .write(&[(alice(), entry(None))], &no_letters, None)
+            .unwrap();
         assert_eq!(index.row(alice()).unwrap(), None);
         assert!(index.opened(None, 9, |_| true).unwrap().is_empty());
         assert!(index.segments().unwrap().is_empty());
@@ -495,7 +513,10 @@ mod tests {
             sequence: 3,
             group: 4,
         };
-        index.write(&[(alice(), asleep)], Some(position)).unwrap();
+        let no_letters = Bundle::default();
+        index
+            .write(&[(alice(), asleep)], &no_letters, Some(position))
+            .unwrap();
         assert_eq!(index.snapshot(alice()).unwrap(), Some(kept));
         assert_eq!(index.position().unwrap(), Some(position));
     }

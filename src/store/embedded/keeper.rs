@@ -60,7 +60,8 @@ impl Engine {
         }
         let resting = self.hot.resting();
         let aged = keeper.flushed.elapsed() >= FLUSH_AGE;
-        if resting >= FLUSH_SESSIONS || (aged && resting > 0) {
+        let waiting = resting > 0 || self.letters.is_waiting();
+        if resting >= FLUSH_SESSIONS || (aged && waiting) {
             self.flush_as(&mut keeper);
         }
     }
@@ -108,9 +109,13 @@ impl Engine {
 
     fn write_index(&self, taken: Vec<(SessionId, Entry)>, position: Option<Position>) -> bool {
         add(&self.stats.index_writes, 1);
-        match self.index.write(&taken, position) {
-            Ok(()) => {
+        // After the sessions: none sleeps or is gone in the index before its dead letters are in it.
+        let letters = self.letters.bundle();
+        match self.index.write(&taken, &letters, position) {
+            Ok(dropped) => {
                 self.hot.flushed(taken);
+                self.letters.written(&letters);
+                self.note_dropped(dropped);
                 true
             }
             Err(trouble) => {
@@ -118,6 +123,17 @@ impl Engine {
                 self.after_failed_write(&trouble);
                 false
             }
+        }
+    }
+
+    /// More dead letters than are kept.
+    pub fn note_dropped(&self, dropped: u64) {
+        if dropped > 0 {
+            add(&self.stats.dead_letters_dropped, dropped);
+            tracing::warn!(
+                dropped,
+                "limit reached: [push] dead-letters-kept; the oldest dead letters were dropped"
+            );
         }
     }
 

@@ -23,6 +23,7 @@ mod frame;
 mod hot;
 mod index;
 mod keeper;
+mod letters;
 mod queue;
 mod read;
 mod replay;
@@ -52,7 +53,10 @@ use self::frame::{Flags, frame_bytes};
 use self::queue::{Draft, Job, LaneState};
 pub use self::segments::Sizes;
 pub use self::stats::{GROUP_BOUNDS, Histogram, LATENCY_BOUNDS_MICROS, Stats};
-use super::{Answer, Batch, Completion, Condition, Error, Lane, Snapshot, Store, Stored, codec};
+use super::{
+    Answer, Batch, Completion, Condition, DeadLetter, DeadLetterPlace, Error, Lane, Snapshot,
+    Store, Stored, codec,
+};
 use crate::chat;
 use crate::clock::Instant;
 use crate::id::SessionId;
@@ -73,6 +77,8 @@ pub struct Options {
     pub worker_threads: usize,
     /// How large segments are.
     pub sizes: Sizes,
+    /// How many dead letters are kept (`[push] dead-letters-kept`), the newest.
+    pub dead_letters_kept: usize,
 }
 
 /// The embedded engine. Lanes are to be dropped before it: they hold the lock of the folder, and are not served any more.
@@ -97,6 +103,7 @@ impl Embedded {
     /// Opens the engine on any disk.
     pub fn open_on(disk: Arc<dyn Disk>, options: &Options) -> Result<Self, OpenError> {
         let engine = folder::open(disk, &options.folder, options.sizes, false, &random)?;
+        engine.letters.keep_up_to(options.dead_letters_kept);
         let engine = Arc::new(engine);
         let stop = Arc::new(AtomicBool::new(false));
         let threads = threads(&engine, &stop).map_err(OpenError::Io)?;
@@ -175,6 +182,18 @@ impl Store for Embedded {
 
     fn peek(&self, session: SessionId) -> Answer<Option<Stored>> {
         self.answer(move |engine| engine.peek(session))
+    }
+
+    fn keep_dead_letter(&self, letter: DeadLetter) {
+        self.engine.keep_dead_letter(&letter);
+    }
+
+    fn dead_letters(
+        &self,
+        after: Option<DeadLetterPlace>,
+        limit: usize,
+    ) -> Answer<Vec<DeadLetter>> {
+        self.answer(move |engine| engine.dead_letters(after, limit))
     }
 
     fn secret(&self) -> [u8; 32] {

@@ -31,6 +31,8 @@ pub struct Stats {
     pub index_writes: AtomicU64,
     /// Sessions whose record was found to be damaged.
     pub damaged: AtomicU64,
+    /// Dead letters that had to go because there were too many.
+    pub dead_letters_dropped: AtomicU64,
     /// Segments emptied by compaction or because nobody needed them.
     pub segments_retired: AtomicU64,
     /// Segments there are.

@@ -73,6 +73,12 @@ impl Metrics {
         self.owed.get_or_create(&to(destination)).clone()
     }
 
+    /// A push was given up by the hub, which never offered it.
+    pub fn gave_up(&self, destination: &str) {
+        let reason = String::new();
+        self.settled(destination, &Outcome::Dead { reason });
+    }
+
     pub(super) fn attempted(&self, destination: &str, answer: Answer, took: Duration) {
         let attempt = Attempt {
             destination: destination.to_owned(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::super::letters::Bundle;
 use super::world::{World, alice, bob, texts};
 use crate::store::Error;
 use crate::store::embedded::chain;
@@ -104,7 +105,11 @@ fn a_session_that_moved_is_found_by_its_next_record() {
     copy(&world);
     // The index knows the log, but not yet that the session has moved.
     let head = world.engine().head();
-    world.engine().index.write(&[], Some(head)).unwrap();
+    world
+        .engine()
+        .index
+        .write(&[], &Bundle::default(), Some(head))
+        .unwrap();
     world.say(alice(), "here now");
     let copied = world.engine().entry(alice()).unwrap().unwrap().row;
     world.kill();
