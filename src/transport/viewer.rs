@@ -1,22 +1,34 @@
 //! A Bayeux client as the hub's viewer, and the chats it looks at.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Handle;
+use super::{Gone, Handle};
 use crate::bayeux::{self, Event, Source};
-use crate::hub::{Hub, Offer, Told, Viewer, ViewerId};
+use crate::hub::{Hub, Offer, Parting, Told, Viewer, ViewerId};
 use crate::id::SessionId;
 
 /// One Bayeux client.
-pub(super) struct ClientViewer(pub(super) Handle);
+pub(super) struct ClientViewer {
+    handle: Handle,
+    chats: Arc<Chats>,
+}
 
-/// The chats of one Bayeux client: each is a stream of its events.
+/// The chats of one Bayeux client: each is a stream of its events. The hub says where the client has a seat.
 #[derive(Default)]
-pub(super) struct Chats(Mutex<Vec<SessionId>>);
+pub(super) struct Chats(Mutex<Looking>);
+
+#[derive(Default)]
+struct Looking {
+    at: Vec<SessionId>,
+    /// Chats that have been asked for, and not answered yet.
+    asked: usize,
+    /// The client is gone, and looks at nothing any more.
+    gone: Option<Parting>,
+}
 
 impl Viewer for ClientViewer {
     fn id(&self) -> ViewerId {
-        self.0.id()
+        self.handle.id()
     }
 
     fn tell(&self, told: Told) -> Offer {
@@ -24,43 +36,47 @@ impl Viewer for ClientViewer {
             stream: stream(told.session),
             position,
         });
-        match self.0.deliver(Event {
+        match self.handle.deliver(Event {
             message: told.message,
             source,
         }) {
             bayeux::Offer::Queued => Offer::Queued,
-            // A client that is gone gives its seats up by itself.
-            bayeux::Offer::Full | bayeux::Offer::Gone => Offer::Full,
+            bayeux::Offer::Full => Offer::Full,
+            bayeux::Offer::Gone => Offer::Gone,
         }
     }
 
+    fn seated(&self, session: SessionId) -> Option<Parting> {
+        let mut looking = self.chats.lock();
+        if looking.gone.is_none() && !looking.at.contains(&session) {
+            looking.at.push(session);
+        }
+        looking.gone
+    }
+
+    fn unseated(&self, session: SessionId) {
+        self.chats.lock().at.retain(|chat| *chat != session);
+    }
+
     fn dismiss(&self) {
-        self.0.disconnect();
+        self.handle.disconnect();
     }
 }
 
 impl Chats {
-    /// Notes that the client looks at `session`; says whether it may, with at most `max` of them.
-    pub(super) fn add(&self, session: SessionId, max: usize) -> bool {
-        let mut chats = self.lock();
-        if chats.contains(&session) {
-            return true;
-        }
-        if chats.len() >= max {
-            return false;
-        }
-        chats.push(session);
-        true
+    /// Whether the client may look at one more, or at `session` again, with at most `max` of them. To be
+    /// [`answered`](Self::answered) when it may.
+    pub(super) fn ask(&self, session: Option<SessionId>, max: usize) -> bool {
+        let mut looking = self.lock();
+        let known = session.is_some_and(|session| looking.at.contains(&session));
+        let may = known || looking.at.len() + looking.asked < max;
+        looking.asked += usize::from(may);
+        may
     }
 
-    /// How many there are.
-    pub(super) fn len(&self) -> usize {
-        self.lock().len()
-    }
-
-    /// The client no longer looks at `session`.
-    pub(super) fn remove(&self, session: SessionId) {
-        self.lock().retain(|chat| *chat != session);
+    /// What was asked for has been answered.
+    pub(super) fn answered(&self) {
+        self.lock().asked -= 1;
     }
 
     /// What the client was told of `stream` up to `position` has arrived.
@@ -85,32 +101,47 @@ impl Chats {
     }
 
     /// The client is gone.
-    pub(super) fn gone(&self, hub: &Hub, viewer: ViewerId, lost: bool) {
-        for session in std::mem::take(&mut *self.lock()) {
-            hub.gone(session, viewer, lost);
+    pub(super) fn gone(&self, hub: &Hub, viewer: ViewerId, how: Parting) {
+        let chats = {
+            let mut looking = self.lock();
+            looking.gone = Some(how);
+            std::mem::take(&mut looking.at)
+        };
+        for session in chats {
+            hub.gone(session, viewer, how);
         }
     }
 
     /// All of them.
     pub(super) fn all(&self) -> Vec<SessionId> {
-        self.lock().clone()
+        self.lock().at.clone()
     }
 
     fn of(&self, stream_wanted: u64) -> Option<SessionId> {
-        self.lock()
-            .iter()
-            .copied()
-            .find(|session| stream(*session) == stream_wanted)
+        let looking = self.lock();
+        let mut chats = looking.at.iter().copied();
+        chats.find(|session| stream(*session) == stream_wanted)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<SessionId>> {
+    fn lock(&self) -> MutexGuard<'_, Looking> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A client as a viewer.
-pub(super) fn viewer(handle: &Handle) -> Arc<dyn Viewer> {
-    Arc::new(ClientViewer(handle.clone()))
+pub(super) fn viewer(handle: &Handle, chats: &Arc<Chats>) -> Arc<dyn Viewer> {
+    Arc::new(ClientViewer {
+        handle: handle.clone(),
+        chats: chats.clone(),
+    })
+}
+
+/// How the hub calls the end of a client.
+pub(super) fn parting(how: &Gone) -> Parting {
+    match how {
+        Gone::Disconnected { .. } => Parting::Left,
+        Gone::Expired | Gone::ActivityTimeout | Gone::Kicked => Parting::Lost,
+    }
 }
 
 /// The stream of a session: its lower half, of which 48 bits are random.

@@ -81,15 +81,15 @@ impl Shard {
             .and_then(|key| room.repeated(key, now.instant))
         {
             let index = known.index;
-            return self.after_pending(session, Then::Done(reply, index, participant));
+            return self.after_pending(session, Then::Done(reply, index, participant), now);
         }
         match room
             .chat
             .decide(caller, command, settings.policy_of(&room.service), now)
         {
-            Err(rejection) => self.after_pending(session, Then::refuse(reply, rejection)),
+            Err(rejection) => self.after_pending(session, Then::refuse(reply, rejection), now),
             Ok(changes) if changes.is_empty() => {
-                self.after_pending(session, Then::Done(reply, None, participant))
+                self.after_pending(session, Then::Done(reply, None, participant), now)
             }
             Ok(changes) => {
                 let index = first_event_index(&changes);
@@ -151,21 +151,14 @@ impl Shard {
             return reply(Err(error.clone().into()));
         }
         let settings = self.settings.clone();
+        let present = self.present(session, &join, viewer.id());
         let Some(room) = self.room(session) else {
             return reply(Err(Refusal::Unknown));
         };
         room.touched = now.instant;
-        let present = match room.acting(viewer.id()) {
-            Ok(participant) => Some(participant),
-            Err(_) if room.orphans_until.is_some() => room
-                .orphans()
-                .find(|orphan| orphan.account == join.account)
-                .map(|orphan| orphan.id),
-            Err(_) => None,
-        };
         if let Some(participant) = present {
-            return self
-                .after_pending(session, Then::Joined(viewer, participant, bytes_max, reply));
+            let joined = Then::Joined(viewer, participant, bytes_max, reply);
+            return self.after_pending(session, joined, now);
         }
         match room.chat.decide(
             Caller::Server,
@@ -178,7 +171,7 @@ impl Shard {
                     Box::new(move |refusal| reply(Err(refusal))),
                     rejection.into(),
                 );
-                self.after_pending(session, refuse);
+                self.after_pending(session, refuse, now);
             }
             Ok(changes) => {
                 let participant = changes.iter().find_map(|change| match change {
@@ -200,6 +193,44 @@ impl Shard {
                 );
             }
         }
+    }
+
+    /// The participant that `viewer` is already, or becomes with what is on its way to the disk, or takes over.
+    fn present(
+        &mut self,
+        session: SessionId,
+        join: &Join,
+        viewer: ViewerId,
+    ) -> Option<ParticipantId> {
+        let joining = self.joining(session);
+        let room = self.room(session)?;
+        let same = joining.iter().find(|(who, _)| *who == viewer);
+        if let Some(participant) = room.acting(viewer).ok().or(same.map(|(_, id)| *id)) {
+            return Some(participant);
+        }
+        room.orphans_until?;
+        let taken = |orphan: &&chat::Participant| joining.iter().all(|(_, id)| *id != orphan.id);
+        room.orphans()
+            .filter(taken)
+            .find(|orphan| orphan.account == join.account && orphan.visibility == join.visibility)
+            .map(|orphan| orphan.id)
+    }
+
+    /// Who joins with what is on its way to the disk.
+    fn joining(&mut self, session: SessionId) -> Vec<(ViewerId, ParticipantId)> {
+        if self.room(session).is_none_or(|room| room.committing == 0) {
+            return Vec::new();
+        }
+        let pending = self
+            .pending
+            .iter()
+            .filter(|pending| pending.session == session);
+        let then = pending.flat_map(|pending| &pending.then);
+        then.filter_map(|then| match then {
+            Then::Joined(viewer, participant, ..) => Some((viewer.id(), *participant)),
+            _ => None,
+        })
+        .collect()
     }
 
     /// A command of the server's own; a rejection means that there is nothing left to do.
@@ -296,7 +327,7 @@ impl Shard {
     }
 
     /// Does something once everything decided so far is durable: at once where nothing is on its way.
-    pub(super) fn after_pending(&mut self, session: SessionId, then: Then) {
+    pub(super) fn after_pending(&mut self, session: SessionId, then: Then, now: Now) {
         let committing = self.room(session).is_some_and(|room| room.committing > 0);
         match self
             .pending
@@ -305,7 +336,7 @@ impl Shard {
             .find(|pending| committing && pending.session == session)
         {
             Some(last) => last.then.push(then),
-            None => self.follow(session, then),
+            None => self.follow(session, then, now),
         }
     }
 }
