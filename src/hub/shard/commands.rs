@@ -205,7 +205,14 @@ impl Shard {
         let joining = self.joining(session);
         let room = self.room(session)?;
         let same = joining.iter().find(|(who, _)| *who == viewer);
-        if let Some(participant) = room.acting(viewer).ok().or(same.map(|(_, id)| *id)) {
+        let known = room.acting(viewer).ok().or(same.map(|(_, id)| *id));
+        // Its leaving may be on its way: then it comes back as somebody new.
+        let here = |id: &ParticipantId| {
+            room.chat
+                .participant(*id)
+                .is_some_and(chat::Participant::is_present)
+        };
+        if let Some(participant) = known.filter(here) {
             return Some(participant);
         }
         room.orphans_until?;

@@ -76,7 +76,7 @@ struct Client {
 }
 
 /// One chat in the eyes of a client.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Look {
     participant: Option<ParticipantId>,
     /// From where on it is told.
@@ -118,7 +118,7 @@ impl Viewer for Client {
                 .max(look.from.saturating_sub(1));
             assert!(
                 position > last,
-                "{:?} (agent: {}) is told {position} after {last}",
+                "{:?} (agent: {}) is told {position} after {last}: {look:?}",
                 self.id,
                 self.agent
             );
@@ -240,7 +240,10 @@ impl World {
 
     fn session(&mut self) -> Option<SessionId> {
         let place = self.below(self.sessions.len());
-        self.sessions.get(place).copied()
+        let session = self.sessions.get(place).copied();
+        // Nobody has heard of a chat that is not durable yet.
+        let durable = self.durable.lock().unwrap();
+        session.filter(|session| durable.contains(&(*session, 1)))
     }
 
     fn hand(&mut self, session: SessionId, ask: Ask) {
@@ -538,6 +541,11 @@ impl World {
     fn time_passes(&mut self) {
         let seconds = [1, 5, 40][self.below(3)];
         self.bench.pass(Duration::from_secs(seconds));
+        // Those that were woken are looked after at once; then nothing is due at this moment any more.
+        for _ in 0..3 {
+            self.bench.shard.handle(Input::Tick, self.bench.now);
+            self.bench.settle();
+        }
         let now = self.bench.now.instant;
         let next = self.bench.shard.poll_timeout();
         assert!(next.is_none_or(|at| at > now), "timers spin");
