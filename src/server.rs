@@ -19,7 +19,7 @@ use std::time::Duration;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry as Metrics;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::api::admin::{Admin, Check};
@@ -30,7 +30,7 @@ use crate::health::{Health, State};
 use crate::http::rate_limit::RateLimits;
 use crate::http::slots::Slots;
 use crate::hub::shard::Shard;
-use crate::hub::{Hub, Load, Routes};
+use crate::hub::{Hub, Load, Notes, Routes};
 use crate::lifecycle::{Exit, Shutdown, Start};
 use crate::store::{self, embedded};
 use crate::tasks::push::Poster;
@@ -70,7 +70,7 @@ pub async fn run(start: Start) -> Result<(), Exit> {
         ..
     } = start;
     announce.ready(&config.server, addresses.0, addresses.1)?;
-    house.live(configs, &shutdown).await;
+    house.live(configs, &shutdown).await?;
     health.advance(State::Draining);
     tracing::info!("draining: no new chats are taken");
     house.customers_registry.drain();
@@ -87,8 +87,8 @@ struct House {
     store: store::Shared,
     poster: Poster,
     shards: Vec<mpsc::Sender<crate::hub::shard::Input>>,
-    runners: Mutex<JoinSet<()>>,
-    stops: Vec<Arc<Notify>>,
+    runners: tokio::sync::Mutex<JoinSet<()>>,
+    stop: watch::Sender<bool>,
     customers: Arc<Customers>,
     customers_registry: Arc<Registry>,
     agents: Arc<Agents>,
@@ -119,6 +119,7 @@ impl House {
         let shards = settings::shards(config);
         let (senders, receivers): (Vec<_>, Vec<_>) =
             (0..shards).map(|_| mpsc::channel(SHARD_QUEUE)).unzip();
+        let notes: Vec<Arc<Notes>> = (0..shards).map(|_| Arc::default()).collect();
         let mut metrics = Metrics::default();
         let poster = pushes::poster(config, clock, &senders, &mut metrics)?;
         let load = Arc::new(Load::new(
@@ -130,15 +131,14 @@ impl House {
         let hub = Hub::new(Routes {
             load: load.clone(),
             shards: senders.clone(),
+            notes: notes.clone(),
             store: store.clone(),
             health: start.health.clone(),
             random: Box::new(random),
         });
         let mut runners = JoinSet::new();
-        let mut stops = Vec::new();
-        for (inputs, sender) in receivers.into_iter().zip(&senders) {
-            let stop = Arc::new(Notify::new());
-            stops.push(stop.clone());
+        let (stop, stopped) = watch::channel(false);
+        for ((inputs, sender), notes) in receivers.into_iter().zip(&senders).zip(notes) {
             let runner = Runner {
                 shard: Shard::new(
                     Arc::new(settings::hub(config)),
@@ -151,7 +151,8 @@ impl House {
                 store: store.clone(),
                 pushes: Arc::new(pushes::Pushes(poster.clone())),
                 clock,
-                stop,
+                notes,
+                stop: stopped.clone(),
                 gauges: gauges.clone(),
             };
             runners.spawn(runner.run());
@@ -240,8 +241,8 @@ impl House {
             store,
             poster,
             shards: senders,
-            runners: Mutex::new(runners),
-            stops,
+            runners: tokio::sync::Mutex::new(runners),
+            stop,
             customers,
             customers_registry,
             agents,
@@ -291,19 +292,38 @@ impl House {
     }
 
     /// Takes every accepted configuration over, until it is time to go.
-    async fn live(&self, mut configs: watch::Receiver<Arc<Config>>, shutdown: &Shutdown) {
+    async fn live(
+        &self,
+        mut configs: watch::Receiver<Arc<Config>>,
+        shutdown: &Shutdown,
+    ) -> Result<(), Exit> {
         loop {
             tokio::select! {
-                () = shutdown.draining() => return,
+                () = shutdown.draining() => return Ok(()),
+                exit = self.shard_died() => return Err(exit),
                 changed = configs.changed() => match changed {
                     Ok(()) => {
                         let config = configs.borrow_and_update().clone();
                         self.reload(&config).await;
                     }
-                    Err(_) => return shutdown.draining().await,
+                    Err(_) => {
+                        shutdown.draining().await;
+                        return Ok(());
+                    }
                 },
             }
         }
+    }
+
+    /// Nobody answers for the sessions of a shard that has ended: the process ends too, and what is durable stays.
+    async fn shard_died(&self) -> Exit {
+        let ended = self.runners.lock().await.join_next().await;
+        let why = match ended {
+            Some(Err(error)) => error.to_string(),
+            Some(Ok(())) | None => "it ended".to_owned(),
+        };
+        tracing::error!(error = why, "a shard has died; the process ends");
+        Exit::unavailable("a shard has died", why)
     }
 
     async fn reload(&self, config: &Config) {
@@ -336,13 +356,9 @@ impl House {
     async fn close(&self) {
         let ended = async {
             self.poster.drain().await;
-            self.stops.iter().for_each(|stop| stop.notify_one());
-            let mut runners = std::mem::take(
-                &mut *self
-                    .runners
-                    .lock()
-                    .unwrap_or_else(std::sync::PoisonError::into_inner),
-            );
+            self.stop.send_replace(true);
+            // Each gives its lane of the store back before the store is closed.
+            let mut runners = self.runners.lock().await;
             while runners.join_next().await.is_some() {}
             if let Err(error) = self.store.close().await {
                 tracing::error!(%error, "the store could not be closed; the next start reads its log");

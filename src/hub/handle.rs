@@ -6,8 +6,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::answer::{Also, Done, Joined, Page, Refusal, Reply, Summary, View};
 use super::load::Load;
+use super::notes::{Note, Notes};
 use super::room::summary_of;
-use super::seat::{Viewer, ViewerId};
+use super::seat::{Parting, Viewer, ViewerId};
 use super::shard::{Ask, Begin, Input};
 use crate::chat::{Caller, Command, Create, Join};
 use crate::clock::Wall;
@@ -26,6 +27,8 @@ pub struct Hub {
 pub struct Routes {
     /// The queue of each shard.
     pub shards: Vec<mpsc::Sender<Input>>,
+    /// The notes for each shard.
+    pub notes: Vec<Arc<Notes>>,
     /// Where sleeping sessions are looked up for lists.
     pub store: store::Shared,
     /// Whether new sessions are taken.
@@ -211,17 +214,17 @@ impl Hub {
 
     /// A viewer has room again.
     pub fn room(&self, session: SessionId, viewer: ViewerId) {
-        self.ask(session, Ask::Room(viewer));
+        self.note(session, viewer, |note| note.room = true);
     }
 
     /// What a viewer was told up to the event `index` has arrived.
     pub fn confirmed(&self, session: SessionId, viewer: ViewerId, index: u64) {
-        self.ask(session, Ask::Confirmed(viewer, index));
+        self.note(session, viewer, |note| note.confirm(index));
     }
 
     /// What a viewer was told after the event `index` may not have arrived.
     pub fn rewind(&self, session: SessionId, viewer: ViewerId, index: u64) {
-        self.ask(session, Ask::Rewind(viewer, index));
+        self.note(session, viewer, |note| note.rewind(index));
     }
 
     /// The customer has everything up to the event `index`, as it says itself (`ext.transcriptPosition`).
@@ -229,18 +232,19 @@ impl Hub {
         self.ask(session, Ask::Fetched(index));
     }
 
-    /// A viewer is gone for good; an agent leaves with it, as `lost` or because it asked for it.
-    pub fn gone(&self, session: SessionId, viewer: ViewerId, lost: bool) {
-        self.ask(session, Ask::Gone(viewer, lost));
+    /// A viewer is gone for good; an agent leaves with it.
+    pub fn gone(&self, session: SessionId, viewer: ViewerId, how: Parting) {
+        self.note(session, viewer, |note| note.gone = Some(how));
     }
 
-    /// Open sessions by creation time after `after`, up to `limit`.
+    /// Open sessions by creation time after `after`, up to `limit`, and after which to ask for more, if there may be any.
     pub async fn sessions(
         &self,
         after: Option<SessionId>,
         limit: usize,
-    ) -> Result<Vec<Summary>, Refusal> {
+    ) -> Result<(Vec<Summary>, Option<SessionId>), Refusal> {
         let ids = self.routes.store.open_sessions(after, limit).await?;
+        let next = ids.last().copied().filter(|_| ids.len() >= limit);
         let mut summaries = Vec::with_capacity(ids.len());
         for (shard, ids) in self.by_shard(ids) {
             let (awake, asleep) = self.ask_summaries(shard, ids).await?;
@@ -250,7 +254,7 @@ impl Hub {
             }
         }
         summaries.sort_by_key(|summary| summary.session);
-        Ok(summaries)
+        Ok((summaries, next))
     }
 
     /// Tells `viewer` each entry of the list of sessions as it changes.
@@ -262,15 +266,15 @@ impl Hub {
 
     /// A watcher of the list is gone.
     pub fn unwatch_list(&self, viewer: ViewerId) {
-        for shard in &self.routes.shards {
-            let _ = shard.try_send(Input::UnwatchList(viewer));
+        for notes in &self.routes.notes {
+            notes.add(None, viewer, |note| note.gone = Some(Parting::Left));
         }
     }
 
     /// A watcher of the list has room again.
     pub fn list_room(&self, viewer: ViewerId) {
-        for shard in &self.routes.shards {
-            let _ = shard.try_send(Input::ListRoom(viewer));
+        for notes in &self.routes.notes {
+            notes.add(None, viewer, |note| note.room = true);
         }
     }
 
@@ -286,6 +290,11 @@ impl Hub {
         if let Some(Input::Ask(_, ask)) = self.send(session, Input::Ask(session, ask)) {
             ask.refuse(Refusal::Busy);
         }
+    }
+
+    /// Tells the session's owner something that is never refused.
+    fn note(&self, session: SessionId, viewer: ViewerId, write: impl FnOnce(&mut Note)) {
+        self.routes.notes[self.shard_of(session)].add(Some(session), viewer, write);
     }
 
     /// Queues an input at the session's owner; gives it back where the queue is full.
@@ -332,7 +341,7 @@ impl Hub {
         answer.await.map_err(|_| Refusal::Draining)
     }
 
-    /// A sleeping session's entry, without waking it.
+    /// A session's entry as it is on the disk, without waking it.
     async fn peek(&self, session: SessionId) -> Result<Option<Summary>, Refusal> {
         let Some(stored) = self.routes.store.peek(session).await? else {
             return Ok(None);

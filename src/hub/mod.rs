@@ -7,6 +7,7 @@
 //! * [`shard`]: the owner loop: one command after another, and what to do when the disk has answered;
 //! * [`room`]: one session that is awake, with its push side and its seats;
 //! * [`seat`]: who is looking, and how far each has come;
+//! * [`notes`]: what those who look say of themselves, which is never lost;
 //! * [`fan_out`]: who may see an event, and what it looks like to them.
 
 mod answer;
@@ -14,6 +15,7 @@ mod encode;
 mod fan_out;
 mod handle;
 mod load;
+mod notes;
 mod room;
 mod seat;
 pub mod shard;
@@ -21,4 +23,5 @@ pub mod shard;
 pub use answer::{Also, Done, Joined, Page, Refusal, Reply, Summary, View};
 pub use handle::{Hub, Routes, shard_of};
 pub use load::Load;
-pub use seat::{Offer, Told, Viewer, ViewerId};
+pub use notes::Notes;
+pub use seat::{Offer, Parting, Told, Viewer, ViewerId};

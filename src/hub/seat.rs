@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::answer::Summary;
 use crate::id::{ClientId, ParticipantId, SessionId};
 
 /// Which viewer. A Bayeux client is one viewer, however many chats it looks at.
@@ -21,6 +22,12 @@ pub trait Viewer: Send + Sync {
     /// What follows are the events from where `Hub::rewind` said. Until then the viewer takes none of this session, so that
     /// none that was on its way comes before those that are to come again.
     fn rewound(&self, session: SessionId);
+
+    /// It looks at `session` from now on, and says so when it is gone; unless it is gone already.
+    fn seated(&self, session: SessionId) -> Option<Parting>;
+
+    /// It no longer looks at `session`.
+    fn unseated(&self, session: SessionId);
 
     /// The viewer fell so far behind with what cannot be read again that it must begin anew.
     fn dismiss(&self);
@@ -44,6 +51,17 @@ pub enum Offer {
     Queued,
     /// There is no room; nothing was taken.
     Full,
+    /// There is nobody any more; nothing was taken.
+    Gone,
+}
+
+/// How a viewer went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parting {
+    /// It said good-bye.
+    Left,
+    /// Its connection was lost.
+    Lost,
 }
 
 /// A viewer in one session.
@@ -58,10 +76,12 @@ pub(super) struct Seat {
     pub(super) confirmed: u64,
     /// Whether it is told each event as it is stored.
     pub(super) pace: Pace,
-    /// The index of the participant's leaving: the seat is given up once that has been told.
+    /// The index of the participant's leaving: the seat is given up once that has arrived.
     pub(super) until: Option<u64>,
+    /// It has been told that it is given up.
+    pub(super) dismissed: bool,
     /// A list entry of the session that found no room.
-    pub(super) owed_summary: bool,
+    pub(super) owed: Option<Arc<Summary>>,
 }
 
 /// Whether a seat keeps up.
@@ -73,6 +93,8 @@ pub(super) enum Pace {
     Waiting,
     /// Events are on their way from the store.
     Fetching,
+    /// The transcript that answers its joining is on its way; it is told what comes after that.
+    Joining,
 }
 
 impl Seat {
@@ -85,15 +107,36 @@ impl Seat {
             confirmed: next,
             pace: Pace::Waiting,
             until: None,
-            owed_summary: false,
+            dismissed: false,
+            owed: None,
         }
     }
 
     /// The viewer's connection broke: what came after `position` may not have arrived.
     pub(super) fn rewind(&mut self, position: u64) {
-        self.next = self.next.min(position + 1).max(self.confirmed);
+        self.next = self
+            .next
+            .min(position.saturating_add(1))
+            .max(self.confirmed);
         if self.pace == Pace::Live {
             self.pace = Pace::Waiting;
         }
+    }
+}
+
+impl Seat {
+    /// What it sees has arrived up to `index`.
+    pub(super) fn confirm(&mut self, index: u64) {
+        self.confirmed = self.confirmed.max(index.saturating_add(1));
+    }
+
+    /// The participant's leaving has been told.
+    pub(super) fn is_over(&self) -> bool {
+        self.until.is_some_and(|until| self.next > until)
+    }
+
+    /// The participant's leaving has arrived, and nothing can be asked for again.
+    pub(super) fn is_done_with(&self) -> bool {
+        self.dismissed && self.until.is_some_and(|until| self.confirmed > until)
     }
 }

@@ -5,9 +5,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 
 use crate::clock::Clock;
+use crate::hub::Notes;
 use crate::hub::shard::{Input, Output, Push, Shard};
 use crate::store::{self, Completion, Lane};
 
@@ -40,8 +41,10 @@ pub struct Runner {
     pub pushes: Arc<dyn Pushes>,
     /// The time.
     pub clock: Clock,
-    /// Ends the loop: everything is put away, and the queue is closed.
-    pub stop: Arc<Notify>,
+    /// What viewers say of themselves.
+    pub notes: Arc<Notes>,
+    /// Once true, the queue takes nothing more; what was taken is done, and everything is put away.
+    pub stop: watch::Receiver<bool>,
     /// What is worth counting.
     pub gauges: Arc<Gauges>,
 }
@@ -51,6 +54,16 @@ pub struct Runner {
 pub struct Gauges {
     /// Sessions in memory, by shard.
     pub awake: std::sync::atomic::AtomicUsize,
+}
+
+/// What of the queue is left to do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Queue {
+    Open,
+    /// It takes nothing more.
+    Closed,
+    /// And all it had has been done.
+    Empty,
 }
 
 /// Completions on their way from the store's thread to a shard.
@@ -68,28 +81,24 @@ impl Runner {
         let mut lane = self.store.lane(Box::new(move |done| arrived.put(done)));
         let mut inputs = Vec::with_capacity(TURN);
         let mut awake = 0;
-        loop {
-            let stopping = self.turn(&completions, &mut inputs).await;
-            let now = self.clock.now();
-            let stored = completions.take();
-            if !stored.is_empty() {
-                self.shard.handle(Input::Stored(stored), now);
-            }
-            for input in inputs.drain(..) {
-                self.shard.handle(input, now);
-            }
-            if stopping && self.shard.in_flight() == 0 {
-                self.shard.put_all_away(now);
-                self.perform(lane.as_mut());
-                return;
-            }
+        let mut queue = Queue::Open;
+        while queue != Queue::Empty || self.shard.in_flight() > 0 {
+            queue = self.turn(&completions, &mut inputs, queue).await;
+            self.work(completions.take(), inputs.drain(..));
             self.perform(lane.as_mut());
             self.gauges.count(&mut awake, self.shard.awake());
         }
+        self.shard.put_all_away(self.clock.now());
+        self.perform(lane.as_mut());
     }
 
-    /// Waits for something to do; says whether the shard is to stop.
-    async fn turn(&mut self, completions: &Completions, inputs: &mut Vec<Input>) -> bool {
+    /// Waits for something to do; says how the queue is then.
+    async fn turn(
+        &mut self,
+        completions: &Completions,
+        inputs: &mut Vec<Input>,
+        queue: Queue,
+    ) -> Queue {
         let deadline = self.shard.poll_timeout().map(|at| self.clock.deadline(at));
         let tick = async {
             match deadline {
@@ -97,19 +106,35 @@ impl Runner {
                 None => std::future::pending().await,
             }
         };
-        let mut stopping = false;
         tokio::select! {
-            _ = self.inputs.recv_many(inputs, TURN) => {}
+            taken = self.inputs.recv_many(inputs, TURN), if queue != Queue::Empty => {
+                if taken == 0 {
+                    return Queue::Empty;
+                }
+            }
             () = completions.wake.notified() => {}
-            () = self.stop.notified() => stopping = true,
+            () = self.notes.added() => {}
+            // Whoever could say so is gone: the same as being told.
+            _ = self.stop.wait_for(|stop| *stop), if queue == Queue::Open => {
+                self.inputs.close();
+                return Queue::Closed;
+            }
             () = tick => inputs.push(Input::Tick),
         }
-        if stopping {
-            // Stopping goes on in the next turn, until nothing is on its way to the disk.
-            self.stop.notify_one();
-            tokio::task::yield_now().await;
+        queue
+    }
+
+    fn work(&mut self, stored: Vec<Completion>, inputs: impl Iterator<Item = Input>) {
+        let now = self.clock.now();
+        if !stored.is_empty() {
+            self.shard.handle(Input::Stored(stored), now);
         }
-        stopping
+        for input in inputs {
+            self.shard.handle(input, now);
+        }
+        for input in self.notes.take() {
+            self.shard.handle(input, now);
+        }
     }
 
     fn perform(&mut self, lane: &mut dyn Lane) {

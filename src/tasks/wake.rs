@@ -16,12 +16,16 @@ const EVERY: Duration = Duration::from_millis(500);
 /// Sessions that are woken at a time; more wait for the next look, which then comes at once.
 const PAGE: usize = 512;
 
+/// The pause between two pages of those that were awake at the end, so that they are not all loaded at once.
+const BREATH: Duration = Duration::from_millis(10);
+
 /// Wakes sessions until the shards are gone. First those that were awake when the process ended.
 pub async fn run(store: store::Shared, shards: Vec<mpsc::Sender<Input>>, clock: Clock) {
     for page in store.awake_at_start().chunks(PAGE) {
         if !wake(&shards, page.to_vec()).await {
             return;
         }
+        tokio::time::sleep(BREATH).await;
     }
     loop {
         let due = look(&store, clock.now().instant).await;

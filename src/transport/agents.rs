@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use super::customers::Rates;
-use super::viewer::{Chats, viewer};
+use super::viewer::{Chats, parting, viewer};
 use super::{Application, Gone, Handle, Hello, Party, PublishDone, Refused};
 use crate::bayeux::Event;
 use crate::chat::{Command, Join, Style, UserData, UserType, Visibility};
@@ -196,11 +196,9 @@ impl Party for Session {
         if agent.watches_list.load(Ordering::Relaxed) {
             agent.shared.hub.unwatch_list(agent.handle.id());
         }
-        agent.chats.gone(
-            &agent.shared.hub,
-            agent.handle.id(),
-            !matches!(how, Gone::Disconnected { .. }),
-        );
+        agent
+            .chats
+            .gone(&agent.shared.hub, agent.handle.id(), parting(&how));
     }
 }
 
@@ -255,16 +253,12 @@ impl Agent {
         }
         match hub.sessions(after, limit).await {
             Err(refusal) => self.refused(&asked, &refusal, done),
-            Ok(summaries) => {
+            Ok((summaries, next)) => {
                 let with_user_data = limit <= 1_000;
                 let listed: Vec<_> = summaries
                     .iter()
                     .map(|summary| summary.listed(with_user_data))
                     .collect();
-                let next = summaries
-                    .last()
-                    .filter(|_| summaries.len() >= limit)
-                    .map(|last| last.session);
                 self.deliver(answer::sessions(&asked, &listed, next));
                 done.ok();
             }
@@ -303,9 +297,8 @@ impl Agent {
             client_version: CLIENT_VERSION,
             user_data: UserData::new(),
         };
-        // Known before the answer, so that what is told right after it can be confirmed.
-        self.chats.add(session, usize::MAX);
-        let (hub, viewer) = (self.shared.hub.clone(), viewer(&self.handle, &self.chats));
+        let hub = self.shared.hub.clone();
+        let viewer = viewer(&self.handle, &self.chats);
         let bytes_max = self.shared.settings().reply_bytes_max;
         hub.join(
             session,
@@ -322,10 +315,7 @@ impl Agent {
                     ));
                     done.ok();
                 }
-                Err(refusal) => {
-                    self.chats.remove(session);
-                    self.refused(&asked, &refusal, done);
-                }
+                Err(refusal) => self.refused(&asked, &refusal, done),
             }),
         );
     }

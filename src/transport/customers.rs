@@ -12,7 +12,7 @@ use bytes::Bytes;
 use prometheus_client::metrics::counter::Counter;
 use serde_json::value::RawValue;
 
-use super::viewer::{Chats, viewer};
+use super::viewer::{Chats, parting, viewer};
 use super::{Application, Gone, Handle, Hello, Party, PublishDone, Refused};
 use crate::bayeux::Event;
 use crate::chat::{Caller, UserData};
@@ -218,11 +218,8 @@ impl Party for Customer {
                 self.shared.hub.fetched(session, position);
             }
         }
-        self.chats.gone(
-            &self.shared.hub,
-            self.handle.id(),
-            !matches!(how, Gone::Disconnected { .. }),
-        );
+        self.chats
+            .gone(&self.shared.hub, self.handle.id(), parting(&how));
     }
 }
 
@@ -256,13 +253,6 @@ impl Call {
 
     fn request_chat(self, name: &str, service: &Service, request: RequestChat) {
         let settings = self.shared.settings();
-        if self.chats.len() >= settings.chats_max {
-            let advice = format!(
-                "limit reached: [limits] chats-per-client = {}",
-                settings.chats_max
-            );
-            return self.refuse(None, &Failure::finally(400, advice));
-        }
         let create = match request_chat(name, request, &service.policy) {
             Ok(create) => create,
             Err(error) => return self.refuse(None, &error.into()),
@@ -272,6 +262,9 @@ impl Call {
             Ok(wish) => wish,
             Err(failure) => return self.refuse(None, &failure),
         };
+        if !self.chats.ask(None, settings.chats_max) {
+            return self.too_many_chats(None, settings.chats_max);
+        }
         let (hub, at) = (self.shared.hub.clone(), self.shared.clock.now().wall);
         let viewer = viewer(&self.handle, &self.chats);
         hub.create(
@@ -279,15 +272,20 @@ impl Call {
             create,
             subscription,
             Some(viewer),
-            Box::new(move |done| match done {
-                // The first event, which the viewer was told, is the answer.
-                Ok(done) => {
-                    self.chats.add(done.view.session, usize::MAX);
-                    self.done.ok();
+            Box::new(move |done| {
+                self.chats.answered();
+                match done {
+                    // The first event, which the viewer was told, is the answer.
+                    Ok(_) => self.done.ok(),
+                    Err(refusal) => self.refused(None, &refusal),
                 }
-                Err(refusal) => self.refused(None, &refusal),
             }),
         );
+    }
+
+    fn too_many_chats(self, session: Option<SessionId>, max: usize) {
+        let advice = format!("limit reached: [limits] chats-per-client = {max}");
+        self.refuse(session, &Failure::finally(400, advice));
     }
 
     /// The wish for pushes in `user_data`, if there is one and configuration allows it.
@@ -331,9 +329,8 @@ impl Call {
             Err(failure) => return self.refuse(Some(session), &failure),
         };
         let max = self.shared.settings().chats_max;
-        if !self.chats.add(session, max) {
-            let advice = format!("limit reached: [limits] chats-per-client = {max}");
-            return self.refuse(Some(session), &Failure::finally(400, advice));
+        if !self.chats.ask(Some(session), max) {
+            return self.too_many_chats(Some(session), max);
         }
         let hub = self.shared.hub.clone();
         let viewer = viewer(&self.handle, &self.chats);
@@ -342,14 +339,14 @@ impl Call {
             viewer,
             position.unwrap_or(0),
             subscription,
-            Box::new(move |view| match view {
-                Ok(view) => {
-                    self.tell(&view, view.ended);
-                    self.done.ok();
-                }
-                Err(refusal) => {
-                    self.chats.remove(session);
-                    self.refused(Some(session), &refusal);
+            Box::new(move |view| {
+                self.chats.answered();
+                match view {
+                    Ok(view) => {
+                        self.tell(&view, view.ended);
+                        self.done.ok();
+                    }
+                    Err(refusal) => self.refused(Some(session), &refusal),
                 }
             }),
         );

@@ -2,24 +2,30 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Handle;
+use super::{Gone, Handle};
 use crate::bayeux::{self, Event, Source};
-use crate::hub::{Hub, Offer, Told, Viewer, ViewerId};
+use crate::hub::{Hub, Offer, Parting, Told, Viewer, ViewerId};
 use crate::id::SessionId;
 
 /// One Bayeux client.
-struct ClientViewer {
+pub(super) struct ClientViewer {
     handle: Handle,
     chats: Arc<Chats>,
 }
 
-/// The chats of one Bayeux client: each is a stream of its events.
+/// The chats of one Bayeux client: each is a stream of its events. The hub says where the client has a seat.
 #[derive(Default)]
-pub(super) struct Chats {
-    /// What it looks at.
-    all: Mutex<Vec<SessionId>>,
+pub(super) struct Chats(Mutex<Looking>);
+
+#[derive(Default)]
+struct Looking {
+    at: Vec<SessionId>,
+    /// Chats that have been asked for, and not answered yet.
+    asked: usize,
     /// Those whose owner has yet to hear that it must go back. What it still tells meanwhile would come too early.
-    going_back: Mutex<Vec<SessionId>>,
+    going_back: Vec<SessionId>,
+    /// The client is gone, and looks at nothing any more.
+    gone: Option<Parting>,
 }
 
 impl Viewer for ClientViewer {
@@ -28,7 +34,7 @@ impl Viewer for ClientViewer {
     }
 
     fn tell(&self, told: Told) -> Offer {
-        if told.position.is_some() && self.chats.is_going_back(told.session) {
+        if told.position.is_some() && self.chats.lock().going_back.contains(&told.session) {
             return Offer::Full;
         }
         let source = told.position.map(|position| Source {
@@ -40,13 +46,28 @@ impl Viewer for ClientViewer {
             source,
         }) {
             bayeux::Offer::Queued => Offer::Queued,
-            // A client that is gone gives its seats up by itself.
-            bayeux::Offer::Full | bayeux::Offer::Gone => Offer::Full,
+            bayeux::Offer::Full => Offer::Full,
+            bayeux::Offer::Gone => Offer::Gone,
         }
     }
 
     fn rewound(&self, session: SessionId) {
-        lock(&self.chats.going_back).retain(|chat| *chat != session);
+        let mut looking = self.chats.lock();
+        looking.going_back.retain(|chat| *chat != session);
+    }
+
+    fn seated(&self, session: SessionId) -> Option<Parting> {
+        let mut looking = self.chats.lock();
+        if looking.gone.is_none() && !looking.at.contains(&session) {
+            looking.at.push(session);
+        }
+        looking.gone
+    }
+
+    fn unseated(&self, session: SessionId) {
+        let mut looking = self.chats.lock();
+        looking.at.retain(|chat| *chat != session);
+        looking.going_back.retain(|chat| *chat != session);
     }
 
     fn dismiss(&self) {
@@ -55,27 +76,19 @@ impl Viewer for ClientViewer {
 }
 
 impl Chats {
-    /// Notes that the client looks at `session`; says whether it may, with at most `max` of them.
-    pub(super) fn add(&self, session: SessionId, max: usize) -> bool {
-        let mut chats = lock(&self.all);
-        if chats.contains(&session) {
-            return true;
-        }
-        if chats.len() >= max {
-            return false;
-        }
-        chats.push(session);
-        true
+    /// Whether the client may look at one more, or at `session` again, with at most `max` of them. To be
+    /// [`answered`](Self::answered) when it may.
+    pub(super) fn ask(&self, session: Option<SessionId>, max: usize) -> bool {
+        let mut looking = self.lock();
+        let known = session.is_some_and(|session| looking.at.contains(&session));
+        let may = known || looking.at.len() + looking.asked < max;
+        looking.asked += usize::from(may);
+        may
     }
 
-    /// How many there are.
-    pub(super) fn len(&self) -> usize {
-        lock(&self.all).len()
-    }
-
-    /// The client no longer looks at `session`.
-    pub(super) fn remove(&self, session: SessionId) {
-        lock(&self.all).retain(|chat| *chat != session);
+    /// What was asked for has been answered.
+    pub(super) fn answered(&self) {
+        self.lock().asked -= 1;
     }
 
     /// What the client was told of `stream` up to `position` has arrived.
@@ -88,7 +101,7 @@ impl Chats {
     /// What the client was told of `stream` after `position` may not have arrived.
     pub(super) fn rewind(&self, hub: &Hub, viewer: ViewerId, stream: u64, position: u64) {
         if let Some(session) = self.of(stream) {
-            lock(&self.going_back).push(session);
+            self.lock().going_back.push(session);
             hub.rewind(session, viewer, position);
         }
     }
@@ -101,35 +114,47 @@ impl Chats {
     }
 
     /// The client is gone.
-    pub(super) fn gone(&self, hub: &Hub, viewer: ViewerId, lost: bool) {
-        for session in std::mem::take(&mut *lock(&self.all)) {
-            hub.gone(session, viewer, lost);
+    pub(super) fn gone(&self, hub: &Hub, viewer: ViewerId, how: Parting) {
+        let chats = {
+            let mut looking = self.lock();
+            looking.gone = Some(how);
+            std::mem::take(&mut looking.at)
+        };
+        for session in chats {
+            hub.gone(session, viewer, how);
         }
     }
 
     /// All of them.
     pub(super) fn all(&self) -> Vec<SessionId> {
-        lock(&self.all).clone()
+        self.lock().at.clone()
     }
 
     fn of(&self, stream_wanted: u64) -> Option<SessionId> {
-        lock(&self.all)
-            .iter()
-            .copied()
-            .find(|session| stream(*session) == stream_wanted)
+        let looking = self.lock();
+        let mut chats = looking.at.iter().copied();
+        chats.find(|session| stream(*session) == stream_wanted)
     }
 
-    fn is_going_back(&self, session: SessionId) -> bool {
-        lock(&self.going_back).contains(&session)
+    fn lock(&self) -> MutexGuard<'_, Looking> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A client as a viewer of its chats.
+/// A client as a viewer.
 pub(super) fn viewer(handle: &Handle, chats: &Arc<Chats>) -> Arc<dyn Viewer> {
     Arc::new(ClientViewer {
         handle: handle.clone(),
         chats: chats.clone(),
     })
+}
+
+/// How the hub calls the end of a client.
+pub(super) fn parting(how: &Gone) -> Parting {
+    match how {
+        Gone::Disconnected { .. } => Parting::Left,
+        Gone::Expired | Gone::ActivityTimeout | Gone::Kicked => Parting::Lost,
+    }
 }
 
 /// The stream of a session: its lower half, of which 48 bits are random.
@@ -138,8 +163,4 @@ fn stream(session: SessionId) -> u64 {
     bytes[4..]
         .iter()
         .fold(0, |stream, byte| (stream << 8) | u64::from(*byte))
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

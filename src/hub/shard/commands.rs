@@ -152,24 +152,14 @@ impl Shard {
             return reply(Err(error.clone().into()));
         }
         let settings = self.settings.clone();
+        let present = self.present(session, &join, viewer.id());
         let Some(room) = self.room(session) else {
             return reply(Err(Refusal::Unknown));
         };
         room.touched = now.instant;
-        let present = match room.acting(viewer.id()) {
-            Ok(participant) => Some(participant),
-            Err(_) if room.orphans_until.is_some() => room
-                .orphans()
-                .find(|orphan| orphan.account == join.account)
-                .map(|orphan| orphan.id),
-            Err(_) => None,
-        };
         if let Some(participant) = present {
-            return self.after_pending(
-                session,
-                Then::Joined(viewer, participant, bytes_max, reply),
-                now,
-            );
+            let joined = Then::Joined(viewer, participant, bytes_max, reply);
+            return self.after_pending(session, joined, now);
         }
         match room.chat.decide(
             Caller::Server,
@@ -204,6 +194,51 @@ impl Shard {
                 );
             }
         }
+    }
+
+    /// The participant that `viewer` is already, or becomes with what is on its way to the disk, or takes over.
+    fn present(
+        &mut self,
+        session: SessionId,
+        join: &Join,
+        viewer: ViewerId,
+    ) -> Option<ParticipantId> {
+        let joining = self.joining(session);
+        let room = self.room(session)?;
+        let same = joining.iter().find(|(who, _)| *who == viewer);
+        let known = room.acting(viewer).ok().or(same.map(|(_, id)| *id));
+        // Its leaving may be on its way: then it comes back as somebody new.
+        let here = |id: &ParticipantId| {
+            room.chat
+                .participant(*id)
+                .is_some_and(chat::Participant::is_present)
+        };
+        if let Some(participant) = known.filter(here) {
+            return Some(participant);
+        }
+        room.orphans_until?;
+        let taken = |orphan: &&chat::Participant| joining.iter().all(|(_, id)| *id != orphan.id);
+        room.orphans()
+            .filter(taken)
+            .find(|orphan| orphan.account == join.account && orphan.visibility == join.visibility)
+            .map(|orphan| orphan.id)
+    }
+
+    /// Who joins with what is on its way to the disk.
+    fn joining(&mut self, session: SessionId) -> Vec<(ViewerId, ParticipantId)> {
+        if self.room(session).is_none_or(|room| room.committing == 0) {
+            return Vec::new();
+        }
+        let pending = self
+            .pending
+            .iter()
+            .filter(|pending| pending.session == session);
+        let then = pending.flat_map(|pending| &pending.then);
+        then.filter_map(|then| match then {
+            Then::Joined(viewer, participant, ..) => Some((viewer.id(), *participant)),
+            _ => None,
+        })
+        .collect()
     }
 
     /// A command of the server's own; a rejection means that there is nothing left to do.

@@ -15,15 +15,17 @@ mod viewers;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod world;
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::answer::{Also, Done, Joined, Page, Refusal, Reply, Summary, View};
 use super::load::Load;
 use super::room::{Durable, Room};
-use super::seat::{Viewer, ViewerId};
+use super::seat::{Parting, Seat, Viewer, ViewerId};
 use crate::chat::{self, Caller, Command, Create, Event, Join, Policy};
 use crate::clock::{Instant, Now};
 use crate::id::{DeliveryId, ParticipantId, SessionId};
@@ -92,7 +94,7 @@ pub enum Input {
     UnwatchList(ViewerId),
     /// A viewer of the list has room again.
     ListRoom(ViewerId),
-    /// The awake ones of these, and which are not awake.
+    /// Those of these whose state in memory is that of the disk, and which must be looked up there.
     Summaries(
         Vec<SessionId>,
         Box<dyn FnOnce(Vec<Summary>, Vec<SessionId>) + Send>,
@@ -170,7 +172,7 @@ pub enum Ask {
     /// The customer said so itself, from outside its session: everything up to this index has arrived.
     Fetched(u64),
     /// A viewer is gone; an agent that only lost its connection leaves as lost.
-    Gone(ViewerId, bool),
+    Gone(ViewerId, Parting),
 }
 
 /// What the driver must do.
@@ -213,7 +215,8 @@ pub struct Fetch {
 
 enum Purpose {
     Page(ParticipantId, usize, Reply<Page>),
-    Join(ViewerId, ParticipantId, usize, Reply<Joined>),
+    /// For a new seat, or none where it has one already.
+    Join(Option<ViewerId>, ParticipantId, usize, Reply<Joined>),
     Seat(ViewerId),
     Push(u64),
     DeadLetter(Box<dead_letters::Grave>),
@@ -249,6 +252,10 @@ pub struct Shard {
     failing: Option<store::Error>,
     /// Sessions whose state is ahead of the disk since then.
     spoiled: HashSet<SessionId>,
+    /// Failures since a batch last became durable.
+    failures: u32,
+    /// Before this nothing is written that nobody asked for, so that a disk that fails is left in peace.
+    resume_at: Instant,
     /// Who watches the list of sessions.
     list: Vec<ListViewer>,
     /// Pushes for which their destination had no room, by destination.
@@ -259,10 +266,6 @@ pub struct Shard {
     push_retries: HashMap<String, BTreeSet<SessionId>>,
     /// Destinations that have answered again after failures, until the next failure that is heard of here.
     recovered: HashSet<String>,
-    /// After a failed write nothing of the shard's own is begun until then: it could not be recorded either.
-    paused_until: Instant,
-    /// How long it was paused last; none since a write worked.
-    pause: Duration,
     /// Before this no timer of a restarted process has run.
     started: Instant,
     outputs: VecDeque<Output>,
@@ -277,13 +280,17 @@ enum Slot {
 struct Loading {
     waiting: Vec<Ask>,
     /// Seats of a session that is loaded again because its state was ahead of the disk.
-    seats: Vec<super::seat::Seat>,
+    seats: Vec<Seat>,
+    /// Its reads that are on their way from the disk.
+    fetching: u32,
+    /// Its reads that have come meanwhile.
+    fetched: Vec<(Fetch, Result<Vec<Event>, store::Error>)>,
 }
 
 struct ListViewer {
     viewer: Arc<dyn Viewer>,
-    /// Sessions whose entry found no room.
-    stale: BTreeSet<SessionId>,
+    /// Entries that found no room, as they are to be told.
+    stale: BTreeMap<SessionId, Arc<Summary>>,
 }
 
 /// A changed entry of the list.
@@ -334,13 +341,13 @@ impl Shard {
             next_ticket: 1,
             failing: None,
             spoiled: HashSet::new(),
+            failures: 0,
+            resume_at: now.instant,
             list: Vec::new(),
             push_queue: HashMap::new(),
             owing: HashMap::new(),
             push_retries: HashMap::new(),
             recovered: HashSet::new(),
-            paused_until: Instant::default(),
-            pause: Duration::ZERO,
             started: now.instant,
             outputs: VecDeque::new(),
         }
@@ -363,7 +370,7 @@ impl Shard {
             Input::UnwatchList(viewer) => self.list.retain(|watcher| watcher.viewer.id() != viewer),
             Input::ListRoom(viewer) => self.list_room(viewer),
             Input::Summaries(sessions, reply) => self.summaries(sessions, reply),
-            Input::Settings(settings) => self.settings = settings,
+            Input::Settings(settings) => self.reconfigure(settings),
             Input::Tick => self.tick(now),
         }
     }
@@ -392,17 +399,14 @@ impl Shard {
     fn ask(&mut self, session: SessionId, ask: Ask, now: Now) {
         match self.rooms.get_mut(&session) {
             Some(Slot::Awake(_)) => self.answer(session, ask, now),
-            Some(Slot::Loading(loading)) if loading.waiting.len() < LOADING_QUEUE_MAX => {
-                loading.waiting.push(ask)
-            }
-            Some(Slot::Loading(_)) => ask.refuse(Refusal::Busy),
+            Some(Slot::Loading(loading)) => loading.wait(ask),
             None if ask.concerns_only_the_awake() => {}
             None => {
                 self.rooms.insert(
                     session,
                     Slot::Loading(Loading {
                         waiting: vec![ask],
-                        seats: Vec::new(),
+                        ..Loading::default()
                     }),
                 );
                 self.outputs.push_back(Output::Load(session));
@@ -445,8 +449,8 @@ impl Shard {
             Ask::Room(viewer) => self.catch_up(session, viewer),
             Ask::Confirmed(viewer, index) => self.confirmed(session, viewer, index, now),
             Ask::Rewind(viewer, index) => self.rewind(session, viewer, index),
-            Ask::Fetched(index) => self.acknowledge(session, index + 1, now),
-            Ask::Gone(viewer, lost) => self.gone(session, viewer, lost, now),
+            Ask::Fetched(index) => self.has_fetched(session, index, now),
+            Ask::Gone(viewer, how) => self.gone(session, viewer, how, now),
         }
     }
 

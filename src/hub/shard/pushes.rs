@@ -93,7 +93,7 @@ impl Shard {
         };
         let destination = &subscriber.subscription.destination;
         let recovered = self.recovered.contains(destination);
-        if delivery.ready_at(recovered).max(self.paused_until) > now.instant {
+        if delivery.ready_at(recovered).max(self.resume_at) > now.instant {
             self.push_retries
                 .entry(destination.clone())
                 .or_default()

@@ -103,6 +103,9 @@ impl Shard {
         result: Result<Vec<Event>, store::Error>,
         now: Now,
     ) {
+        if let Some(Slot::Loading(loading)) = self.rooms.get_mut(&fetch.session) {
+            return loading.fetched.push((fetch, result));
+        }
         let Fetch {
             session,
             from,
@@ -110,17 +113,22 @@ impl Shard {
             purpose,
         } = fetch;
         let Some(room) = self.room(session) else {
-            return purpose.refuse(Refusal::Unknown);
+            return purpose.refuse(Refusal::Busy);
         };
         room.fetching = room.fetching.saturating_sub(1);
         match purpose {
-            Purpose::Seat(viewer) => self.seat_fetched(session, viewer, result),
+            Purpose::Seat(viewer) => self.seat_fetched(session, viewer, from, result),
             Purpose::Push(number) => self.push_fetched(session, number, result, now),
             Purpose::DeadLetter(grave) => {
                 let event = result.ok().and_then(|events| events.into_iter().next());
                 self.letter(session, *grave, event.as_ref());
             }
             purpose => match result {
+                Err(error) if matches!(purpose, Purpose::Join(..)) => {
+                    // It has joined, durably: what cannot be read is missing in its transcript.
+                    tracing::error!(%session, %error, "the transcript cannot be read");
+                    self.serve(session, from, purpose, &[], None);
+                }
                 Err(error) => purpose.refuse(error.into()),
                 Ok(events) => {
                     let read_to = events.last().map(|event| event.index + 1);
@@ -154,13 +162,18 @@ impl Shard {
             }
             Purpose::Join(viewer, participant, bytes_max, reply) => {
                 let page = room.page(participant, from, events, bytes_max, read_to);
-                if let Some(seat) = room.seat(viewer) {
+                let seat = viewer
+                    .and_then(|viewer| room.seat(viewer))
+                    .filter(|seat| seat.participant == participant && seat.pace == Pace::Joining);
+                if let Some(seat) = seat {
                     seat.next = page.next_position;
                     seat.confirmed = page.next_position;
                     seat.pace = Pace::Waiting;
                 }
                 reply(Ok(Joined { participant, page }));
-                self.catch_up(session, viewer);
+                if let Some(viewer) = viewer {
+                    self.catch_up(session, viewer);
+                }
             }
             Purpose::Push(_) => self.hand_out(session, events.first().map(|event| &**event)),
             Purpose::DeadLetter(grave) => {
@@ -222,7 +235,7 @@ impl Room {
 }
 
 impl Purpose {
-    fn refuse(self, refusal: Refusal) {
+    pub(super) fn refuse(self, refusal: Refusal) {
         match self {
             Purpose::Page(_, _, reply) => reply(Err(refusal)),
             Purpose::Join(_, _, _, reply) => reply(Err(refusal)),

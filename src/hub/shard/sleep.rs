@@ -14,6 +14,8 @@ const EVENTS_KEPT_FOR: Duration = Duration::from_secs(5);
 const OWING_SLEEP_MAX: Duration = Duration::from_secs(600);
 /// A push that waits for room at its destination is looked for again after a crash within this time.
 const PUSH_FALLBACK: Duration = Duration::from_secs(60);
+/// A session is looked after at most this often, whatever its deadlines say.
+const LOOK_PAUSE: Duration = Duration::from_millis(100);
 
 impl Shard {
     /// A sleeping session has something to do.
@@ -31,20 +33,23 @@ impl Shard {
         result: Result<Option<Stored>, store::Error>,
         now: Now,
     ) {
-        let Some(Slot::Loading(loading)) = self.rooms.remove(&session) else {
+        let Some(Slot::Loading(loading)) = self.rooms.get_mut(&session) else {
             return;
         };
+        let loading = std::mem::take(loading);
+        self.rooms.remove(&session);
         let stored = match result {
             Ok(Some(stored)) => stored,
-            Ok(None) => return loading.give_up(&Refusal::Unknown),
+            Ok(None) => return loading.give_up(session, &Refusal::Unknown),
             Err(error) => {
                 tracing::error!(%session, %error, "the session cannot be loaded");
-                return loading.give_up(&error.into());
+                return loading.give_up(session, &error.into());
             }
         };
         let mut given_up = Vec::new();
         let mut room = self.revive(session, stored, now, &mut given_up);
         room.seats = loading.seats;
+        room.fetching = loading.fetching;
         let viewers: Vec<ViewerId> = room.seats.iter().map(|seat| seat.viewer.id()).collect();
         self.rooms.insert(session, Slot::Awake(Box::new(room)));
         self.reschedule(session);
@@ -53,10 +58,29 @@ impl Shard {
         for viewer in viewers {
             self.catch_up(session, viewer);
         }
+        for (fetch, result) in loading.fetched {
+            self.fetched(fetch, result, now);
+        }
         for ask in loading.waiting {
             self.ask(session, ask, now);
         }
-        self.offer_push(session, now);
+        if !self.is_paused(now) {
+            self.offer_push(session, now);
+        }
+    }
+
+    /// The disk has just failed: nothing is written that nobody asked for.
+    fn is_paused(&self, now: Now) -> bool {
+        self.failing.is_some() || now.instant < self.resume_at
+    }
+
+    /// Other settings from now on; deadlines may be nearer with them.
+    pub(super) fn reconfigure(&mut self, settings: Arc<Settings>) {
+        self.settings = settings;
+        let awake: Vec<SessionId> = self.rooms.keys().copied().collect();
+        for session in awake {
+            self.reschedule(session);
+        }
     }
 
     /// Folds what was stored; timers that were set before this process was ready start anew.
@@ -110,6 +134,10 @@ impl Shard {
     }
 
     fn look_after(&mut self, session: SessionId, now: Now) {
+        let next = now.instant + LOOK_PAUSE;
+        if self.is_paused(now) {
+            return self.reschedule_from(session, next);
+        }
         self.look_after_inactivity(session, now);
         self.look_after_customer(session, now);
         self.look_after_orphans(session, now);
@@ -127,14 +155,11 @@ impl Shard {
         if now.instant.since(room.touched) >= EVENTS_KEPT_FOR {
             room.forget_events();
         }
-        self.reschedule(session);
+        self.reschedule_from(session, next);
     }
 
     fn look_after_inactivity(&mut self, session: SessionId, now: Now) {
         let settings = self.settings.clone();
-        if self.failing.is_some() {
-            return;
-        }
         let Some(room) = self.room(session) else {
             return;
         };
@@ -224,7 +249,13 @@ impl Shard {
             owing_max
         };
         let push = owes.then(|| now.instant + owing_max);
-        let deadline = room.deadline(&self.settings, push);
+        // Only the end of the process puts those away who are watched: whoever does not come back is looked after then.
+        let watched = room.watched().then_some(now.instant);
+        let deadline = room
+            .deadline(&self.settings, push)
+            .into_iter()
+            .chain(watched)
+            .min();
         self.outputs.push_back(Output::PutAway(
             session,
             Box::new(room.snapshot()),
@@ -265,13 +296,17 @@ impl Shard {
 
     /// Puts the session's entry in the timers where it belongs now.
     pub(super) fn reschedule(&mut self, session: SessionId) {
+        self.reschedule_from(session, self.resume_at);
+    }
+
+    /// As [`reschedule`](Self::reschedule), not before `earliest`.
+    fn reschedule_from(&mut self, session: SessionId, earliest: Instant) {
         let settings = self.settings.clone();
         let Some(room) = self.rooms.get_mut(&session).and_then(Slot::awake) else {
             return;
         };
-        let wanted = room
-            .next_look(&settings)
-            .map(|at| at.max(self.paused_until));
+        let earliest = earliest.max(self.resume_at);
+        let wanted = room.next_look(&settings).map(|at| at.max(earliest));
         if room.timer == wanted {
             return;
         }
@@ -298,11 +333,47 @@ impl Shard {
 }
 
 impl Loading {
-    fn give_up(self, refusal: &Refusal) {
+    /// What is asked waits; what its viewers say of themselves is heard at once.
+    pub(super) fn wait(&mut self, ask: Ask) {
+        match ask {
+            Ask::Room(_) => {}
+            Ask::Gone(viewer, _) => self.seats.retain(|seat| seat.viewer.id() != viewer),
+            Ask::Rewind(viewer, index) => self.seat(viewer, |seat| seat.rewind(index)),
+            Ask::Confirmed(viewer, index) => {
+                let mut customer = false;
+                self.seat(viewer, |seat| {
+                    seat.confirm(index);
+                    customer = seat.participant == CUSTOMER;
+                });
+                if customer {
+                    self.queue(Ask::Fetched(index));
+                }
+            }
+            ask => self.queue(ask),
+        }
+    }
+
+    fn seat(&mut self, viewer: ViewerId, what: impl FnOnce(&mut Seat)) {
+        let mut seats = self.seats.iter_mut();
+        seats.find(|seat| seat.viewer.id() == viewer).map(what);
+    }
+
+    fn queue(&mut self, ask: Ask) {
+        match self.waiting.len() < LOADING_QUEUE_MAX {
+            true => self.waiting.push(ask),
+            false => ask.refuse(Refusal::Busy),
+        }
+    }
+
+    fn give_up(self, session: SessionId, refusal: &Refusal) {
+        for (fetch, _) in self.fetched {
+            fetch.purpose.refuse(refusal.clone());
+        }
         for ask in self.waiting {
             ask.refuse(refusal.clone());
         }
         for seat in self.seats {
+            seat.viewer.unseated(session);
             seat.viewer.dismiss();
         }
     }

@@ -5,10 +5,11 @@ use crate::hub::fan_out::{CUSTOMER, Sights, sees};
 use crate::hub::seat::{Offer, Pace, Seat, Told};
 use crate::wire::agent::answer::{self, Removed};
 
-/// After a failed write the timers and pushes of the shard rest so long; twice as long each time it happens again.
-const PAUSE_MIN: Duration = Duration::from_secs(2);
-/// And no longer than this.
-const PAUSE_MAX: Duration = Duration::from_secs(60);
+/// Entries of the list that may wait for room; a watcher further behind begins anew.
+const STALE_MAX: usize = 10_000;
+/// How long a disk that has failed is left in peace; twice as long each time, up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 impl Shard {
     /// Completions come in the order of the tickets, each once.
@@ -22,15 +23,13 @@ impl Shard {
             }
             match completion.result {
                 Ok(()) => {
-                    self.pause = Duration::ZERO;
+                    self.failures = 0;
                     self.tell(pending, now);
                 }
-                Err(error) => self.take_back(pending, error),
+                Err(error) => self.take_back(pending, error, now),
             }
         }
         if self.failing.is_some() && self.pending.is_empty() {
-            self.pause = (self.pause * 2).clamp(PAUSE_MIN, PAUSE_MAX);
-            self.paused_until = now.instant + self.pause;
             self.start_over();
         }
     }
@@ -69,6 +68,7 @@ impl Shard {
         self.release_seats(session);
         if let Some(listing) = summary {
             self.tell_list(&listing);
+            self.tell_joined(&listing);
         }
         self.offer_push(session, now);
     }
@@ -85,18 +85,23 @@ impl Shard {
                 None => reply(Err(Refusal::Unknown)),
             },
             Then::Joined(viewer, participant, bytes_max, reply) => {
-                self.seat_agent(session, viewer, participant, bytes_max, reply)
+                self.seat_agent(session, viewer, participant, bytes_max, reply, now)
             }
             Then::Watch(viewer) => {
-                self.seat_customer(session, viewer, 1);
+                self.seat_customer(session, viewer, 1, now);
             }
             Then::Watched(viewer, from, reply) => self.watched(session, viewer, from, reply, now),
         }
     }
 
     /// A batch is not durable, and nothing that was decided after it will be.
-    fn take_back(&mut self, pending: Pending, error: store::Error) {
+    fn take_back(&mut self, pending: Pending, error: store::Error, now: Now) {
         self.spoiled.insert(pending.session);
+        if self.failing.is_none() {
+            let pause = FIRST_PAUSE.saturating_mul(1 << self.failures.min(16));
+            self.resume_at = now.instant + pause.min(LONGEST_PAUSE);
+            self.failures += 1;
+        }
         let cause = self.failing.get_or_insert_with(|| error.clone()).clone();
         for then in pending.then {
             then.fail(cause.clone().into());
@@ -113,8 +118,9 @@ impl Shard {
             self.rooms.insert(
                 session,
                 Slot::Loading(Loading {
-                    waiting: Vec::new(),
+                    fetching: room.fetching,
                     seats: room.seats,
+                    ..Loading::default()
                 }),
             );
             self.outputs.push_back(Output::Load(session));
@@ -124,44 +130,85 @@ impl Shard {
     }
 
     /// Seats of those who have left are given up once their leaving has been told.
-    fn release_seats(&mut self, session: SessionId) {
+    pub(super) fn release_seats(&mut self, session: SessionId) {
         let Some(room) = self.rooms.get_mut(&session).and_then(Slot::awake) else {
             return;
         };
         room.end_seats();
-        room.drop_ended_seats();
+        if room.drop_ended_seats() && !room.watched() {
+            self.reschedule(session);
+        }
     }
 
+    /// Those who watch the list are told the changed entry; one that is too far behind begins anew.
     fn tell_list(&mut self, listing: &Listing) {
-        let session = listing.summary.session;
-        let message = listing.summary.told();
-        let told = Told {
-            session,
-            position: None,
-            message,
-        };
-        for watcher in &mut self.list {
-            if !watcher.stale.is_empty() || watcher.viewer.tell(told.clone()) == Offer::Full {
-                watcher.stale.insert(session);
+        let told = listing.summary.to_tell();
+        self.list.retain_mut(|watcher| {
+            let offer = match watcher.stale.is_empty() {
+                true => watcher.viewer.tell(told.clone()),
+                false => Offer::Full,
+            };
+            if offer == Offer::Full {
+                let entry = listing.summary.clone();
+                watcher.stale.insert(told.session, entry);
             }
-        }
-        if !listing.to_joined {
-            return;
-        }
-        let watching: Vec<ViewerId> = self
-            .list
-            .iter()
-            .map(|watcher| watcher.viewer.id())
-            .collect();
+            offer != Offer::Gone && watcher.keeps_up()
+        });
+    }
+
+    /// Those who have joined are told changed customer data, each once.
+    fn tell_joined(&mut self, listing: &Listing) {
+        let session = listing.summary.session;
         let Some(room) = self.rooms.get_mut(&session).and_then(Slot::awake) else {
             return;
         };
-        for seat in room
-            .seats
-            .iter_mut()
-            .filter(|seat| seat.participant != CUSTOMER && !watching.contains(&seat.viewer.id()))
+        if !listing.to_joined {
+            return;
+        }
+        for seat in &mut room.seats {
+            let id = seat.viewer.id();
+            let watches = self.list.iter().any(|watcher| watcher.viewer.id() == id);
+            if seat.participant != CUSTOMER && !watches {
+                seat.owed = Some(listing.summary.clone());
+                seat.pay();
+            }
+        }
+    }
+}
+
+impl ListViewer {
+    fn keeps_up(&self) -> bool {
+        let keeps_up = self.stale.len() <= STALE_MAX;
+        if !keeps_up {
+            tracing::warn!(
+                viewer = ?self.viewer.id(),
+                stale = STALE_MAX,
+                "a watcher of the session list is too far behind and begins anew"
+            );
+            self.viewer.dismiss();
+        }
+        keeps_up
+    }
+}
+
+impl Summary {
+    /// The entry as a message.
+    pub(super) fn to_tell(&self) -> Told {
+        Told {
+            session: self.session,
+            position: None,
+            message: self.told(),
+        }
+    }
+}
+
+impl Seat {
+    /// Tells the entry that is owed, if there is one and room for it.
+    pub(super) fn pay(&mut self) {
+        if let Some(entry) = &self.owed
+            && self.viewer.tell(entry.to_tell()) == Offer::Queued
         {
-            seat.owed_summary = seat.viewer.tell(told.clone()) == Offer::Full;
+            self.owed = None;
         }
     }
 }
@@ -205,7 +252,7 @@ impl Room {
                 position: Some(event.index),
                 message,
             };
-            if seat.viewer.tell(told) == Offer::Full {
+            if seat.viewer.tell(told) != Offer::Queued {
                 seat.pace = Pace::Waiting;
                 return;
             }
@@ -227,26 +274,38 @@ impl Room {
         }
     }
 
-    /// Gives up the seats that have been told their end.
-    pub(super) fn drop_ended_seats(&mut self) {
-        let reason = if self.durable.closed {
-            Removed::Closed
-        } else {
-            Removed::Released
-        };
-        let session = self.id;
-        self.seats.retain(|seat| {
-            let ended = seat.until.is_some_and(|until| seat.next > until);
-            if ended && seat.participant != CUSTOMER {
-                let message = answer::removed(session, reason);
-                // Without room the agent learns it from its own ParticipantLeft, which it has been told.
-                let _ = seat.viewer.tell(Told {
-                    session,
-                    position: None,
-                    message,
-                });
+    /// Gives up the seats whose end has arrived; until then it may have to be told again. Says whether
+    /// there were any.
+    pub(super) fn drop_ended_seats(&mut self) -> bool {
+        let before = self.seats.len();
+        let (session, closed) = (self.id, self.durable.closed);
+        self.seats.retain_mut(|seat| {
+            if seat.is_over() && !seat.dismissed {
+                seat.dismissed = seat.participant == CUSTOMER || seat.dismiss(session, closed);
             }
-            !ended
+            let stays = !seat.is_done_with();
+            if !stays {
+                seat.viewer.unseated(session);
+            }
+            stays
         });
+        self.seats.len() < before
+    }
+}
+
+impl Seat {
+    /// Tells an agent that it is no longer in the session; says whether there was room.
+    fn dismiss(&self, session: SessionId, closed: bool) -> bool {
+        let reason = match closed {
+            true => Removed::Closed,
+            false => Removed::Released,
+        };
+        let message = answer::removed(session, reason);
+        let told = Told {
+            session,
+            position: None,
+            message,
+        };
+        self.viewer.tell(told) == Offer::Queued
     }
 }

@@ -116,7 +116,7 @@ fn the_newest_client_of_the_customer_gets_the_events() {
     );
     bench.say(session, "two");
     bench.settle();
-    bench.ask(session, Ask::Gone(old.id(), true));
+    bench.ask(session, Ask::Gone(old.id(), Parting::Lost));
     bench.say(session, "three");
     bench.settle();
     assert_eq!(old.positions(), [1]);
@@ -150,7 +150,7 @@ fn an_agent_who_is_lost_leaves_and_one_who_released_has_no_seat() {
     let (bob, carol) = (Mailbox::new(7), Mailbox::new(8));
     bench.join(session, &bob);
     bench.join(session, &carol);
-    bench.ask(session, Ask::Gone(bob.id(), true));
+    bench.ask(session, Ask::Gone(bob.id(), Parting::Lost));
     assert_eq!(carol.positions(), [4], "bob left");
     let release = Command::Release {
         participant: None,
@@ -161,8 +161,13 @@ fn an_agent_who_is_lost_leaves_and_one_who_released_has_no_seat() {
         session,
         Ask::SubmitAs(carol.id(), release, Box::new(|done| assert!(done.is_ok()))),
     );
-    let seats = bench.shard.room(session).unwrap().seats.len();
-    assert_eq!(seats, 0);
+    assert_eq!(
+        bench.shard.room(session).unwrap().seats.len(),
+        1,
+        "its leaving may have to be told again"
+    );
+    bench.ask(session, Ask::Confirmed(carol.id(), 5));
+    assert_eq!(bench.shard.room(session).unwrap().seats.len(), 0);
     let message = Command::Message {
         text: "late".into(),
         message_type: None,
@@ -264,27 +269,36 @@ fn the_list_is_told_as_it_changes() {
 }
 
 /// A shard, the time, and a disk.
-struct Bench {
-    shard: Shard,
-    now: Now,
-    disk: HashMap<SessionId, Vec<Record>>,
-    asleep: HashMap<SessionId, (Snapshot, Option<Instant>)>,
-    pushed: Vec<Push>,
+pub(super) struct Bench {
+    pub(super) shard: Shard,
+    pub(super) now: Now,
+    pub(super) disk: HashMap<SessionId, Vec<Record>>,
+    pub(super) asleep: HashMap<SessionId, (Snapshot, Option<Instant>)>,
+    pub(super) pushed: Vec<Push>,
     dead_letters: Vec<store::DeadLetter>,
     /// As the gauge says.
     owed: i64,
     /// Commits wait.
-    hold: bool,
-    held: VecDeque<(u64, Batch)>,
+    pub(super) hold: bool,
+    pub(super) held: VecDeque<(u64, Batch)>,
     /// Commits fail.
-    fail: Option<store::Error>,
-    abandoned: bool,
+    pub(super) fail: Option<store::Error>,
+    pub(super) abandoned: bool,
+    /// Reads wait.
+    pub(super) slow: bool,
+    pub(super) reads: VecDeque<Fetch>,
+    /// Batches that were handed out.
+    pub(super) commits: usize,
+    /// Every text that was ever written.
+    pub(super) written: Vec<String>,
+    /// Told of every event that is written.
+    pub(super) durable: Option<Arc<Mutex<std::collections::HashSet<(SessionId, u64)>>>>,
 }
 
-type Answer = Arc<Mutex<Option<Result<Done, Refusal>>>>;
+pub(super) type Answer = Arc<Mutex<Option<Result<Done, Refusal>>>>;
 
 impl Bench {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let now = Now {
             instant: Instant(1_000_000),
             wall: Wall(1_000_000),
@@ -307,6 +321,11 @@ impl Bench {
             held: VecDeque::new(),
             fail: None,
             abandoned: false,
+            slow: false,
+            reads: VecDeque::new(),
+            commits: 0,
+            written: Vec::new(),
+            durable: None,
         }
     }
 
@@ -419,7 +438,7 @@ impl Bench {
     }
 
     /// Lets time pass in steps of a second.
-    fn pass(&mut self, time: Duration) {
+    pub(super) fn pass(&mut self, time: Duration) {
         for _ in 0..time.as_secs() {
             self.now.instant = self.now.instant + Duration::from_secs(1);
             self.now.wall = Wall(self.now.instant.0);
@@ -436,7 +455,7 @@ impl Bench {
     }
 
     /// Does what the shard wants until it wants no more.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         loop {
             if !self.hold && !self.held.is_empty() {
                 let completions = std::mem::take(&mut self.held)
@@ -453,13 +472,14 @@ impl Bench {
         }
     }
 
-    fn write(&mut self, ticket: u64, batch: Batch) -> Completion {
+    pub(super) fn write(&mut self, ticket: u64, batch: Batch) -> Completion {
         let error = self
             .abandoned
             .then_some(store::Error::Abandoned)
             .or(self.fail.clone());
         self.abandoned |= error.is_some();
         if error.is_none() {
+            self.note(&batch);
             self.disk
                 .entry(batch.session)
                 .or_default()
@@ -471,9 +491,27 @@ impl Bench {
         }
     }
 
+    fn note(&mut self, batch: &Batch) {
+        for change in &batch.record.changes {
+            let Change::Event(event) = change else {
+                continue;
+            };
+            if let chat::EventKind::Message { text, .. } = &event.kind {
+                self.written.push(text.clone());
+            }
+            if let Some(durable) = &self.durable {
+                let new = durable.lock().unwrap().insert((batch.session, event.index));
+                assert!(new, "an index is used once");
+            }
+        }
+    }
+
     fn perform(&mut self, output: Output) {
         match output {
-            Output::Commit(ticket, batch) => self.held.push_back((ticket, batch)),
+            Output::Commit(ticket, batch) => {
+                self.commits += 1;
+                self.held.push_back((ticket, batch));
+            }
             Output::Reset => self.abandoned = false,
             Output::Load(session) => {
                 let stored =
@@ -494,12 +532,14 @@ impl Bench {
                 self.shard
                     .handle(Input::Loaded(session, Box::new(Ok(stored))), self.now);
             }
+            Output::Fetch(fetch) if self.slow => self.reads.push_back(fetch),
             Output::Fetch(fetch) => {
                 let events = self.events(fetch.session, fetch.from, fetch.bytes_max);
                 self.shard
                     .handle(Input::Fetched(fetch, Ok(events)), self.now);
             }
             Output::PutAway(session, snapshot, deadline) => {
+                self.check_snapshot(session, &snapshot);
                 self.asleep.insert(session, (*snapshot, deadline));
             }
             Output::Forget(session) => {
@@ -512,10 +552,23 @@ impl Bench {
         }
     }
 
-    fn events(&self, session: SessionId, from: u64, bytes_max: usize) -> Vec<Event> {
+    /// What sleeps is what was stored.
+    fn check_snapshot(&self, session: SessionId, snapshot: &Snapshot) {
+        let mut chat = chat::Session::new();
+        let records = self.disk.get(&session).into_iter().flatten();
+        let changes = records.flat_map(|record| &record.changes);
+        changes.for_each(|change| chat.apply(change));
+        assert_eq!(chat.next_index(), snapshot.chat.next_index());
+        assert_eq!(chat.participants(), snapshot.chat.participants());
+    }
+
+    pub(super) fn events(&self, session: SessionId, from: u64, bytes_max: usize) -> Vec<Event> {
         let mut bytes = 0;
-        let events = self.disk[&session]
-            .iter()
+        let events = self
+            .disk
+            .get(&session)
+            .into_iter()
+            .flatten()
             .flat_map(|record| &record.changes)
             .filter_map(|change| match change {
                 Change::Event(event) if event.index >= from => Some(event.clone()),
@@ -531,10 +584,11 @@ impl Bench {
 }
 
 /// A viewer with as much room as it is given.
-struct Mailbox {
+pub(super) struct Mailbox {
     id: ClientId,
     room: Mutex<usize>,
     told: Mutex<Vec<Told>>,
+    gone: Mutex<Option<Parting>>,
 }
 
 impl Mailbox {
@@ -543,6 +597,7 @@ impl Mailbox {
             id: ClientId::new(number),
             room: Mutex::new(1000),
             told: Mutex::default(),
+            gone: Mutex::default(),
         })
     }
 
@@ -576,6 +631,11 @@ impl Viewer for Mailbox {
     }
 
     fn rewound(&self, _: SessionId) {}
+    fn seated(&self, _session: SessionId) -> Option<Parting> {
+        *self.gone.lock().unwrap()
+    }
+
+    fn unseated(&self, _session: SessionId) {}
 
     fn dismiss(&self) {}
 }

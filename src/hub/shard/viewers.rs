@@ -2,12 +2,10 @@
 
 use super::*;
 use crate::hub::fan_out::{CUSTOMER, Sights};
-use crate::hub::seat::{Offer, Pace, Seat, Told};
+use crate::hub::seat::{Offer, Pace, Seat};
 
 /// Events that are fetched for a seat at a time, bytes.
 const CATCH_UP_BYTES: usize = 64 * 1024;
-/// Entries of the list that may wait for room; a viewer further behind begins anew.
-const STALE_MAX: usize = 10_000;
 
 impl Shard {
     /// The customer's Bayeux client watches from `from` on; a newer one takes an older one's place.
@@ -40,22 +38,32 @@ impl Shard {
         };
         room.touched = now.instant;
         reply(Ok(room.view(CUSTOMER)));
-        // It fetches everything up to the last event, from wherever it begins.
+        // What is to come cannot have been seen.
         let next = room.durable.next_index;
+        // It fetches everything up to the last event, from wherever it begins.
         self.acknowledge(session, next, now);
-        self.seat_customer(session, viewer, from.max(1));
+        self.seat_customer(session, viewer, from.clamp(1, next), now);
     }
 
-    pub(super) fn seat_customer(&mut self, session: SessionId, viewer: Arc<dyn Viewer>, from: u64) {
+    pub(super) fn seat_customer(
+        &mut self,
+        session: SessionId,
+        viewer: Arc<dyn Viewer>,
+        from: u64,
+        now: Now,
+    ) {
         let Some(room) = self.room(session) else {
             return;
         };
-        room.seats.retain(|seat| seat.participant != CUSTOMER);
         room.viewer_coming = false;
         let id = viewer.id();
-        room.seats.push(Seat::new(viewer, CUSTOMER, from));
+        let parting = room.take_seat(Seat::new(viewer, CUSTOMER, from));
+        room.end_seats();
         self.catch_up(session, id);
         self.reschedule(session);
+        if let Some(how) = parting {
+            self.gone(session, id, how, now);
+        }
     }
 
     /// The agent is answered the transcript, and told everything after it.
@@ -66,22 +74,26 @@ impl Shard {
         participant: ParticipantId,
         bytes_max: usize,
         reply: Reply<Joined>,
+        now: Now,
     ) {
         let Some(room) = self.room(session) else {
             return reply(Err(Refusal::Unknown));
         };
         let id = viewer.id();
-        room.seats.retain(|seat| seat.participant != participant);
+        if room.acting(id) == Ok(participant) {
+            // It is told each event already, wherever its transcript ends.
+            let purpose = Purpose::Join(None, participant, bytes_max, reply);
+            return self.fetch(session, 1, bytes_max, purpose);
+        }
         let mut seat = Seat::new(viewer, participant, 1);
-        seat.pace = Pace::Fetching;
-        room.seats.push(seat);
+        seat.pace = Pace::Joining;
+        let parting = room.take_seat(seat);
         self.reschedule(session);
-        self.fetch(
-            session,
-            1,
-            bytes_max,
-            Purpose::Join(id, participant, bytes_max, reply),
-        );
+        let purpose = Purpose::Join(Some(id), participant, bytes_max, reply);
+        self.fetch(session, 1, bytes_max, purpose);
+        if let Some(how) = parting {
+            self.gone(session, id, how, now);
+        }
     }
 
     /// Tells a seat what it has not been told, as far as it has room, reading from the store where memory does not reach.
@@ -96,8 +108,9 @@ impl Shard {
         else {
             return;
         };
+        room.seats[place].pay();
         if room.seats[place].pace != Pace::Waiting {
-            return;
+            return self.release_seats(session);
         }
         let mut seat = room.seats.swap_remove(place);
         let missing = room.catch_up_from_memory(&mut seat, &self.keys);
@@ -106,7 +119,7 @@ impl Shard {
             seat.pace = Pace::Fetching;
         }
         room.seats.push(seat);
-        room.drop_ended_seats();
+        self.release_seats(session);
         if missing {
             self.fetch(session, next, CATCH_UP_BYTES, Purpose::Seat(viewer));
         }
@@ -117,6 +130,7 @@ impl Shard {
         &mut self,
         session: SessionId,
         viewer: ViewerId,
+        from: u64,
         result: Result<Vec<Event>, store::Error>,
     ) {
         let Some(room) = self.rooms.get_mut(&session).and_then(Slot::awake) else {
@@ -130,6 +144,12 @@ impl Shard {
             return;
         };
         let mut seat = room.seats.swap_remove(place);
+        seat.pace = Pace::Waiting;
+        if seat.next < from {
+            // Rewound meanwhile: what was read begins too late.
+            room.seats.push(seat);
+            return self.catch_up(session, viewer);
+        }
         seat.pace = Pace::Live;
         let events = result.unwrap_or_else(|error| {
             tracing::error!(%session, position = seat.next, %error, "events cannot be read; their viewer goes on after them");
@@ -153,7 +173,7 @@ impl Shard {
         let full = seat.pace == Pace::Waiting;
         if !full && seat.next == before {
             // Nothing there up to what memory has: a gap that cannot be read.
-            seat.next = room.first_recent();
+            seat.next = seat.next.max(room.first_recent());
         }
         seat.pace = Pace::Waiting;
         room.seats.push(seat);
@@ -166,9 +186,18 @@ impl Shard {
         let Some(seat) = self.room(session).and_then(|room| room.seat(viewer)) else {
             return;
         };
-        seat.confirmed = seat.confirmed.max(index + 1);
+        seat.confirm(index);
         if seat.participant == CUSTOMER {
-            self.acknowledge(session, index + 1, now);
+            self.has_fetched(session, index, now);
+        }
+        self.release_seats(session);
+    }
+
+    /// The customer has everything up to the event `index`.
+    pub(super) fn has_fetched(&mut self, session: SessionId, index: u64, now: Now) {
+        if let Some(room) = self.room(session) {
+            let position = index.saturating_add(1).min(room.durable.next_index);
+            self.acknowledge(session, position, now);
         }
     }
 
@@ -182,7 +211,8 @@ impl Shard {
     }
 
     /// A viewer is gone for good. An agent leaves with it.
-    pub(super) fn gone(&mut self, session: SessionId, viewer: ViewerId, lost: bool, now: Now) {
+    pub(super) fn gone(&mut self, session: SessionId, viewer: ViewerId, how: Parting, now: Now) {
+        let failing = self.failing.is_some();
         let Some(room) = self.room(session) else {
             return;
         };
@@ -198,34 +228,36 @@ impl Shard {
         if seat.participant == CUSTOMER {
             room.presence.touch(now.instant);
             self.viewer_gone(session, now);
+        } else if failing {
+            // Nothing can be written now; it leaves as one who has not come back.
+            room.orphans_until = Some(now.instant);
         } else if seat.until.is_none() {
-            let command = match lost {
-                true => Command::Remove {
-                    participant: seat.participant,
+            self.leave(session, seat.participant, how, now);
+        }
+        self.reschedule(session);
+    }
+
+    fn leave(&mut self, session: SessionId, participant: ParticipantId, how: Parting, now: Now) {
+        let (caller, command) = match how {
+            Parting::Lost => (
+                Caller::Server,
+                Command::Remove {
+                    participant,
                     quit: chat::QuitReason::Server,
                     lost: true,
                 },
-                false => Command::Release {
+            ),
+            Parting::Left => (
+                Caller::Participant(participant),
+                Command::Release {
                     participant: None,
                     after: chat::AfterAction::KeepAlive,
                     reason: None,
                 },
-            };
-            let caller = if lost {
-                Caller::Server
-            } else {
-                Caller::Participant(seat.participant)
-            };
-            self.submit(
-                session,
-                caller,
-                command,
-                Also::default(),
-                Box::new(|_| {}),
-                now,
-            );
-        }
-        self.reschedule(session);
+            ),
+        };
+        let nobody = Box::new(|_| {});
+        self.submit(session, caller, command, Also::default(), nobody, now);
     }
 
     pub(super) fn watch_list(&mut self, viewer: Arc<dyn Viewer>) {
@@ -233,7 +265,7 @@ impl Shard {
         self.list.retain(|watcher| watcher.viewer.id() != id);
         self.list.push(ListViewer {
             viewer,
-            stale: BTreeSet::new(),
+            stale: BTreeMap::new(),
         });
     }
 
@@ -246,29 +278,18 @@ impl Shard {
         else {
             return;
         };
-        if self.list[place].stale.len() > STALE_MAX {
-            tracing::warn!(
-                ?viewer,
-                stale = STALE_MAX,
-                "a watcher of the session list is too far behind and begins anew"
-            );
-            self.list.swap_remove(place).viewer.dismiss();
-            return;
-        }
-        while let Some(session) = self.list[place].stale.pop_first() {
-            // A session that has gone to sleep meanwhile looks as it did when it was told last, or is closed and gone.
-            let Some(Slot::Awake(room)) = self.rooms.get(&session) else {
-                continue;
-            };
-            let message = room.summary().told();
-            if self.list[place].viewer.tell(Told {
-                session,
-                position: None,
-                message,
-            }) == Offer::Full
-            {
-                self.list[place].stale.insert(session);
-                return;
+        let watcher = &mut self.list[place];
+        while let Some((session, entry)) = watcher.stale.pop_first() {
+            match watcher.viewer.tell(entry.to_tell()) {
+                Offer::Queued => {}
+                Offer::Full => {
+                    watcher.stale.insert(session, entry);
+                    return;
+                }
+                Offer::Gone => {
+                    self.list.swap_remove(place);
+                    return;
+                }
             }
         }
     }
@@ -279,19 +300,44 @@ impl Shard {
         reply: Box<dyn FnOnce(Vec<Summary>, Vec<SessionId>) + Send>,
     ) {
         let mut known = Vec::new();
-        let mut asleep = Vec::new();
+        let mut elsewhere = Vec::new();
         for session in sessions {
             match self.rooms.get(&session) {
                 Some(Slot::Awake(room)) if room.durable.closed => {}
-                Some(Slot::Awake(room)) => known.push(room.summary()),
-                _ => asleep.push(session),
+                Some(Slot::Awake(room))
+                    if room.committing == 0 && !self.spoiled.contains(&session) =>
+                {
+                    known.push(room.summary());
+                }
+                // What is decided and not yet durable is nobody's to know.
+                _ => elsewhere.push(session),
             }
         }
-        reply(known, asleep);
+        reply(known, elsewhere);
     }
 }
 
 impl Room {
+    /// Gives a seat, in place of whoever was told as the same participant; says how its viewer is gone, if it is.
+    fn take_seat(&mut self, seat: Seat) -> Option<Parting> {
+        let (session, viewer) = (self.id, seat.viewer.id());
+        self.seats.retain(|old| {
+            let stays = old.participant != seat.participant && old.viewer.id() != viewer;
+            if !stays && old.viewer.id() != viewer {
+                old.viewer.unseated(session);
+            }
+            stays
+        });
+        let parting = seat.viewer.seated(session);
+        self.seats.push(seat);
+        parting
+    }
+
+    /// Whether somebody has a seat.
+    pub(super) fn watched(&self) -> bool {
+        !self.seats.is_empty()
+    }
+
     /// Whether events are missing in memory that the seat has yet to be told.
     fn catch_up_from_memory(&self, seat: &mut Seat, keys: &wire::keys::Keys) -> bool {
         if seat.next >= self.durable.next_index {

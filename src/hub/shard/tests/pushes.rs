@@ -1,6 +1,7 @@
 //! Stories of what a chat owes. alice wants her own events pushed too, so that she can be told of what she says herself.
 
 use super::*;
+use crate::hub::seat::Parting;
 use crate::push::OWED_MAX;
 
 #[test]
@@ -29,7 +30,7 @@ fn after_a_crash_the_same_dead_letter_is_made_again() {
     let mut bench = Bench::new();
     let session = bench.begin_with(None, Some(wish("phone")));
     bench.ends(&bench.pushed[0].clone(), dead());
-    bench.crash();
+    bench.start_again();
     bench.read(session, 0);
     let [before, after] = &bench.dead_letters[..] else {
         panic!("{:?}", bench.dead_letters);
@@ -65,7 +66,7 @@ fn what_a_sleeping_chat_owes_is_counted_and_looked_after() {
     bench.pass(Duration::from_secs(60));
     assert!(bench.asleep.contains_key(&session));
     assert_eq!(bench.owed, 1, "asleep or not");
-    bench.crash();
+    bench.start_again();
     bench.owed = 0;
     bench
         .shard
@@ -151,7 +152,7 @@ fn watching_acknowledges_everything_up_to_then() {
     bench.watch(session, &again, None);
     bench.say(session, "three");
     bench.settle();
-    bench.ask(session, Ask::Gone(again.id(), true));
+    bench.ask(session, Ask::Gone(again.id(), Parting::Lost));
     let body = String::from_utf8_lossy(&bench.pushed[0].body).into_owned();
     assert!(body.contains("\"three\""), "{body}");
 }
@@ -172,7 +173,7 @@ fn another_wish_takes_the_place_of_the_first_and_is_stored() {
     bench.watch(session, &alice, Some(wish("tablet")));
     bench.watch(session, &alice, None);
     assert_eq!(bench.disk[&session].len(), records, "nothing new");
-    bench.crash();
+    bench.start_again();
     bench.say(session, "hello");
     bench.settle();
     let body = String::from_utf8_lossy(&bench.pushed[1].body).into_owned();
@@ -193,7 +194,7 @@ impl Bench {
     }
 
     /// The process is killed, and starts again.
-    fn crash(&mut self) {
+    fn start_again(&mut self) {
         let settings = Arc::new(Settings::for_tests());
         let keys = wire::keys::Keys::new([7; 32]);
         self.shard = Shard::new(settings, keys, Arc::default(), self.now);
