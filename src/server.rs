@@ -168,12 +168,14 @@ impl House {
             settings: public_settings_told.clone(),
             clock,
         });
+        let subscriptions_ignored = Counter::default();
         let customers = Arc::new(Customers::new(
             hub.clone(),
             keys.clone(),
             clock,
             rates.clone(),
             settings::customers(config),
+            subscriptions_ignored.clone(),
         ));
         let agents = Arc::new(Agents::new(
             hub.clone(),
@@ -185,7 +187,6 @@ impl House {
         let agents_registry = Registry::new(agents.clone(), settings::transport(config), clock);
         tokio::spawn(customers_registry.run_timers());
         tokio::spawn(agents_registry.run_timers());
-        let subscriptions_ignored = Counter::default();
         let api = v2::Api {
             chats: hub,
             keys,
@@ -316,6 +317,8 @@ impl House {
                 .await;
         }
         settings::load(config, &self.load);
+        self.slots.0.configure(settings::slots(config));
+        self.slots.1.configure(settings::slots(config));
         self.customers.reload(settings::customers(config));
         self.agents
             .reload(settings::agents(config, self.admin_sha256));

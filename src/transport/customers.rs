@@ -5,17 +5,17 @@
 //! `statusCode`; only what could not be done for now also fails its publish.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 
 use bytes::Bytes;
+use prometheus_client::metrics::counter::Counter;
 use serde_json::value::RawValue;
 
-use super::viewer::{Chats, viewer};
+use super::viewer::{Chats, Place, customer_viewer};
 use super::{Application, Gone, Handle, Hello, Party, PublishDone, Refused};
 use crate::bayeux::Event;
 use crate::chat::Caller;
-use crate::clock::{Clock, Wall};
+use crate::clock::Clock;
 use crate::hub::{Also, Hub, Refusal, View};
 use crate::id::{ParticipantId, SessionId};
 use crate::push::{Destinations, Subscription};
@@ -67,7 +67,7 @@ struct Shared {
     clock: Clock,
     rates: Arc<dyn Rates>,
     settings: RwLock<Arc<Settings>>,
-    failures: AtomicU64,
+    subscriptions_ignored: Counter,
 }
 
 /// One customer's Bayeux client.
@@ -88,13 +88,14 @@ struct Call {
 }
 
 impl Customers {
-    /// The customers' side of `hub`.
+    /// The customers' side of `hub`. Subscriptions that configuration does not allow are counted.
     pub fn new(
         hub: Hub,
         keys: Keys,
         clock: Clock,
         rates: Arc<dyn Rates>,
         settings: Settings,
+        subscriptions_ignored: Counter,
     ) -> Self {
         let settings = RwLock::new(Arc::new(settings));
         Self {
@@ -104,7 +105,7 @@ impl Customers {
                 clock,
                 rates,
                 settings,
-                failures: AtomicU64::new(1),
+                subscriptions_ignored,
             }),
         }
     }
@@ -120,7 +121,14 @@ impl Customers {
 }
 
 impl Application for Customers {
+    /// Everybody is welcome, but not too often: each client is remembered for a while, whatever becomes of it.
     fn handshake(&self, hello: Hello<'_>, client: Handle) -> Result<Arc<dyn Party>, Refused> {
+        if !self.shared.rates.allow(hello.address, None) {
+            return Err(Refused {
+                error: "429::too_many_requests".to_owned(),
+                advice_none: false,
+            });
+        }
         Ok(Arc::new(Customer {
             shared: self.shared.clone(),
             handle: client,
@@ -131,17 +139,6 @@ impl Application for Customers {
 }
 
 impl Shared {
-    /// A number that no other failure of this process has.
-    fn fresh(&self) -> u64 {
-        self.failures.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// A key that looks like one and opens nothing: it is not of any service, and of a chat before there were chats.
-    fn key_to_nothing(&self) -> String {
-        self.keys
-            .cometd(SessionId::new(Wall(0), self.fresh()), None)
-    }
-
     fn settings(&self) -> Arc<Settings> {
         self.settings
             .read()
@@ -225,16 +222,17 @@ impl Call {
         let Some((name, service)) = self.shared.service_of(&self.channel) else {
             return self.done.fail("403::publish_denied");
         };
-        let publish = match Publish::parse(data.get()) {
-            Ok(publish) => publish,
-            Err(error) => return self.refuse(None, &error.into()),
-        };
+        let publish = Publish::parse(data.get());
         let keys = self.shared.keys.for_service(&name);
         let session = keys.open(&publish.secure_key);
         if !self.shared.rates.allow(address, session) {
             return self.refuse(session, &Failure::too_often());
         }
-        match (publish.operation, session) {
+        let operation = match publish.operation {
+            Ok(operation) => operation,
+            Err(error) => return self.refuse(session, &error.into()),
+        };
+        match (operation, session) {
             (Operation::RequestChat(request), _) => self.request_chat(&name, &service, request),
             (_, None) => self.refuse(None, &Failure::unknown_chat()),
             (Operation::RequestNotifications { position, .. }, Some(session)) => {
@@ -246,12 +244,9 @@ impl Call {
 
     fn request_chat(self, name: &str, service: &Service, request: RequestChat) {
         let settings = self.shared.settings();
-        if self.chats.len() >= settings.chats_max {
-            let advice = format!(
-                "limit reached: [limits] chats-per-client = {}",
-                settings.chats_max
-            );
-            return self.refuse(None, &Failure::finally(400, advice));
+        let max = settings.chats_max;
+        if !self.chats.has_room(max) {
+            return self.refuse(None, &too_many_chats(max));
         }
         let create = match request_chat(name, request, &service.policy) {
             Ok(create) => create,
@@ -266,6 +261,7 @@ impl Call {
         let subscription = match wish {
             Ok(None) => None,
             _ if !settings.push_enabled => {
+                self.shared.subscriptions_ignored.inc();
                 tracing::warn!(
                     service = name,
                     "a push subscription was ignored: [settings] flex-push-enabled is false"
@@ -276,7 +272,7 @@ impl Call {
             Err(refused) => return self.refuse(None, &Failure::finally(400, refused.to_string())),
         };
         let (hub, at) = (self.shared.hub.clone(), self.shared.clock.now().wall);
-        let viewer = viewer(&self.handle);
+        let viewer = customer_viewer(&self.handle, &self.chats);
         hub.create(
             at,
             create,
@@ -285,7 +281,10 @@ impl Call {
             Box::new(move |done| match done {
                 // The first event, which the viewer was told, is the answer.
                 Ok(done) => {
-                    self.chats.add(done.view.session, usize::MAX);
+                    // There was room for it a moment ago.
+                    if self.look_at(done.view.session, max) == Place::None {
+                        self.look_at(done.view.session, usize::MAX);
+                    }
                     self.done.ok();
                 }
                 Err(refusal) => self.refused(None, &refusal),
@@ -295,27 +294,56 @@ impl Call {
 
     fn watch(self, session: SessionId, position: Option<u64>) {
         let max = self.shared.settings().chats_max;
-        if !self.chats.add(session, max) {
-            let advice = format!("limit reached: [limits] chats-per-client = {max}");
-            return self.refuse(Some(session), &Failure::finally(400, advice));
+        let place = self.look_at(session, max);
+        if place == Place::None {
+            return self.refuse(Some(session), &too_many_chats(max));
         }
         let hub = self.shared.hub.clone();
-        let viewer = viewer(&self.handle);
+        let viewer = customer_viewer(&self.handle, &self.chats);
+        let from = position.unwrap_or(0).max(1);
         hub.watch(
             session,
             viewer,
-            position.unwrap_or(0),
+            from,
             Box::new(move |view| match view {
-                Ok(view) => {
-                    self.tell(&view, view.ended);
-                    self.done.ok();
-                }
+                Ok(view) => self.welcome(view, from),
                 Err(refusal) => {
-                    self.chats.remove(session);
+                    if place != Place::Known {
+                        self.chats.remove(session);
+                    }
                     self.refused(Some(session), &refusal);
                 }
             }),
         );
+    }
+
+    /// Answers `requestNotifications`. The events from `from` on follow by themselves, and the last of them says whether the
+    /// chat has ended: an app that is told so before goes away without them.
+    fn welcome(self, view: View, from: u64) {
+        let next = from.min(view.next_index);
+        if !view.ended {
+            self.tell(&view, next, false);
+            return self.done.ok();
+        }
+        tokio::spawn(async move {
+            let (hub, session) = (self.shared.hub.clone(), view.session);
+            let page = hub.read(session, CUSTOMER, from, 1, false).await;
+            let follows = page.is_ok_and(|page| !page.events.is_empty());
+            match follows {
+                true => self.tell(&view, next, false),
+                false => self.tell(&view, view.next_index, true),
+            }
+            self.done.ok();
+        });
+    }
+
+    /// Makes `session` one of the chats of this client, perhaps instead of one that has ended.
+    fn look_at(&self, session: SessionId, max: usize) -> Place {
+        let place = self.chats.add(session, max);
+        if let Place::New(Some(ended)) = place {
+            self.shared.hub.gone(ended, self.handle.id(), true);
+        }
+        place
     }
 
     fn command(self, session: SessionId, operation: Operation) {
@@ -335,7 +363,7 @@ impl Call {
             Box::new(move |done| match done {
                 Ok(done) => {
                     if ends {
-                        self.tell(&done.view, true);
+                        self.tell(&done.view, done.view.next_index, true);
                     }
                     self.done.ok();
                 }
@@ -345,11 +373,14 @@ impl Call {
     }
 
     /// A data message without events.
-    fn tell(&self, view: &View, ended: bool) {
+    fn tell(&self, view: &View, next_position: u64, ended: bool) {
+        if ended {
+            self.chats.end(view.session);
+        }
         let key = self.key(view.session, view.names_service.then_some(&*view.service));
         let stretch = Stretch {
             events: &[],
-            next_position: view.next_index,
+            next_position,
             chat_ended: ended,
             monitored: view.monitored,
         };
@@ -364,9 +395,16 @@ impl Call {
     fn refuse(self, session: Option<SessionId>, failure: &Failure) {
         let key = match session {
             Some(session) => self.key(session, None),
-            None => self.shared.key_to_nothing(),
+            None => self.shared.keys.opens_nothing(random()),
         };
-        let reference = format!("{:016x}", self.shared.fresh());
+        let reference = format!("{:016x}", random());
+        tracing::debug!(
+            reference_id = reference,
+            client = ?self.handle.id(),
+            status_code = failure.status_code,
+            code = failure.code,
+            "a publish was refused"
+        );
         self.deliver(cometd::failed(
             &self.channel,
             session,
@@ -397,6 +435,18 @@ impl Call {
             tracing::debug!(client = ?self.handle.id(), "an answer found no room");
         }
     }
+}
+
+fn too_many_chats(max: usize) -> Failure {
+    Failure::finally(
+        400,
+        format!("limit reached: [limits] chats-per-client = {max}"),
+    )
+}
+
+/// Without randomness references and keys that open nothing are all alike, which harms nobody.
+fn random() -> u64 {
+    getrandom::u64().unwrap_or_default()
 }
 
 /// What a refusal is called at this door.

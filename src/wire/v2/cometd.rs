@@ -57,6 +57,15 @@ pub fn failed(
     on_channel(channel, &data)
 }
 
+/// Where the first field of [`Data`] says that the chat has ended.
+const ENDED: &[u8] = br#","data":{"chatEnded":true,"#;
+
+/// Whether a message made by [`data`] says that the chat has ended.
+pub fn says_ended(message: &[u8]) -> bool {
+    let head = &message[..message.len().min(1024)];
+    head.windows(ENDED.len()).any(|part| part == ENDED)
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Data<'a> {
@@ -104,6 +113,21 @@ mod tests {
         };
         let told = data(&channel("customer-support"), chat(), "a2V5", stretch);
         assert_golden!("cometd-data", &told);
+    }
+
+    #[test]
+    fn the_last_message_is_known_from_its_beginning() {
+        let told = |chat_ended| {
+            let stretch = Stretch {
+                events: &[],
+                next_position: 8,
+                chat_ended,
+                monitored: false,
+            };
+            data(&channel("customer-support"), chat(), "a2V5", stretch)
+        };
+        assert!(says_ended(&told(true)));
+        assert!(!says_ended(&told(false)));
     }
 
     #[test]
