@@ -1,8 +1,12 @@
 //! CometD v2: every operation over WebSocket and long-polling, and everything that can happen to a connection.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
-use crate::world::{Agent, Bayeux, Caller, Customer, Door, RestChat, Server, events, texts, types};
+use crate::world::{
+    Agent, Bayeux, Caller, Customer, Door, RestChat, Server, events, texts, types, within,
+};
 
 const CHANNEL: &str = "/service/chatV2/customer-support";
 
@@ -591,6 +595,17 @@ async fn publishes_and_handshakes_that_come_too_often_are_asked_to_wait() {
     );
     assert_eq!(told["data"]["chatEnded"], false);
 
+    let mut id = 100;
+    while send_as(&mut alice, id, &say).await {
+        id += 1;
+    }
+    within("the message that was refused is taken later", async {
+        while !send_as(&mut alice, id, &say).await {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+
     let server = Server::with()
         .config("[rate-limit]\nper-address = 2\nexempt = []")
         .start()
@@ -605,6 +620,13 @@ async fn publishes_and_handshakes_that_come_too_often_are_asked_to_wait() {
         (&last["error"], &last["advice"]["reconnect"]),
         (&json!("429::too_many_requests"), &json!("retry"))
     );
+}
+
+async fn send_as(customer: &mut Customer, id: u32, data: &Value) -> bool {
+    let (id, client) = (id.to_string(), &customer.bayeux.client_id);
+    let message = json!([{"id": id, "channel": CHANNEL, "clientId": client, "data": data}]);
+    let replies = customer.bayeux.exchange(message, &id).await;
+    replies.iter().any(|reply| reply["successful"] == true)
 }
 
 #[tokio::test]
