@@ -11,6 +11,7 @@ pub mod router;
 mod settings;
 pub mod socket;
 pub mod tls;
+mod wire;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -337,6 +338,8 @@ impl House {
                 .await;
         }
         settings::load(config, &self.load);
+        self.slots.0.configure(settings::slots(config));
+        self.slots.1.configure(settings::slots(config));
         self.customers.reload(settings::customers(config));
         self.agents
             .reload(settings::agents(config, self.admin_sha256));

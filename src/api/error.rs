@@ -97,7 +97,10 @@ impl Trouble {
 
     /// The whole response to protocol-level trouble outside of a chat.
     pub fn into_response(self, request_id: &RequestId) -> Response {
+        // Apps take a reply without `chatEnded` for the end of their chat.
         let body = serde_json::json!({
+            "messages": [],
+            "chatEnded": self.failure.chat_ended,
             "statusCode": self.failure.status_code,
             "errors": [{ "code": self.failure.code, "advice": self.failure.advice }],
             "referenceId": request_id.as_str(),
@@ -179,6 +182,11 @@ mod tests {
     use crate::id::SessionId;
     use hyper::header::{ALLOW, RETRY_AFTER};
 
+    const TOO_LARGE: body::Trouble = body::Trouble::TooLarge {
+        option: "[limits] request-body",
+        max: 1,
+    };
+
     #[test]
     fn the_table() {
         let damaged = store::Error::Damaged {
@@ -188,7 +196,7 @@ mod tests {
         let store = |error| Trouble::from(Refusal::Store(error));
         let rejected = |rejection| Trouble::from(Refusal::Rejected(rejection));
         let table: [(Trouble, u16, u8, u16); 17] = [
-            (body::Trouble::TooLarge { max: 1 }.into(), 413, 2, 413),
+            (TOO_LARGE.into(), 413, 2, 413),
             (body::Trouble::Compressed.into(), 415, 2, 415),
             (body::Trouble::Broken.into(), 400, 2, 400),
             (body::Trouble::Slow.into(), 408, 2, 408),
@@ -239,7 +247,7 @@ mod tests {
             Trouble::method("POST").into_response(&id).headers()[ALLOW],
             "POST"
         );
-        let large = Trouble::from(body::Trouble::TooLarge { max: 1 }).into_response(&id);
+        let large = Trouble::from(TOO_LARGE).into_response(&id);
         assert_eq!(large.headers()[CONNECTION], "close");
     }
 

@@ -16,8 +16,12 @@ use crate::http::body::{self, Trouble};
 /// How long a body may take to arrive.
 const BODY_TIME_MAX: Duration = Duration::from_secs(30);
 
-/// Reads a request's body of at most `max` bytes, which must arrive within half a minute.
-pub async fn read_body<B>(headers: &HeaderMap, incoming: B, max: usize) -> Result<Bytes, Trouble>
+/// Reads a request's body of at most `max.0` bytes, the value of the option `max.1`, which must arrive within half a minute.
+pub async fn read_body<B>(
+    headers: &HeaderMap,
+    incoming: B,
+    max: (usize, &'static str),
+) -> Result<Bytes, Trouble>
 where
     B: Body,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,

@@ -33,6 +33,8 @@ use crate::wire::keys::Keys;
 use crate::wire::v2::reply::{self, Party, Stretch};
 use crate::wire::v2::{Failure, FieldError, Fields, Operation, RequestChat, request_chat};
 
+/// The option that bounds a request's body.
+const BODY_OPTION: &str = "[limits] request-body";
 const METHODS: &str = "POST, OPTIONS";
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Bytes of an `Idempotency-Key` at most.
@@ -181,7 +183,7 @@ impl<C: Chats> Api<C> {
             return Err(Trouble::method(METHODS));
         }
         let headers = &call.parts.headers;
-        let body = read_body(headers, body, call.settings.body_bytes_max).await?;
+        let body = read_body(headers, body, (call.settings.body_bytes_max, BODY_OPTION)).await?;
         let given = Given::parse(headers, body, call.settings.fields_max).await?;
         let fields = fields(given)?;
         match &call.path.target {

@@ -25,7 +25,7 @@ pub enum Error {
     #[error("403::subscription_invalid")]
     SubscriptionInvalid,
     /// More subscriptions than allowed.
-    #[error("403:{0}:subscription_limit_reached")]
+    #[error("403:[limits] subscriptions-per-client = {0}:subscription_limit_reached")]
     SubscriptionLimit(usize),
     /// A channel nobody may subscribe to.
     #[error("403:{0}:subscribe_denied")]

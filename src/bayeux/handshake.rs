@@ -8,7 +8,7 @@ use crate::id::ClientId;
 use super::advice::Advice;
 use super::error::Error;
 use super::ext::{Ack, Timesync, Told};
-use super::reply::{self, Reply};
+use super::reply::Reply;
 use super::{Config, Message};
 
 const VERSION: &str = "1.0";
@@ -25,7 +25,7 @@ pub struct Greeting {
 impl Greeting {
     /// Looks at a handshake. The error is the reply that refuses it.
     pub fn read(message: &Message<'_>, config: &Config) -> Result<Self, Bytes> {
-        judge(message, config).map_err(|error| reply::refusal(message, &error))?;
+        judge(message, config).map_err(|error| refusal(message, &error, config))?;
         let asked = message.asked();
         Ok(Self {
             id: message.id.clone(),
@@ -81,6 +81,22 @@ impl Greeting {
         }
         .encode()
     }
+}
+
+/// Nothing would be different the next time, so the client is told not to come again, and what it could speak instead.
+fn refusal(message: &Message<'_>, error: &Error, config: &Config) -> Bytes {
+    let types: Vec<_> = config.transports.iter().map(|kind| kind.name()).collect();
+    Reply {
+        id: message.id.as_deref(),
+        channel: message.channel.as_deref(),
+        version: Some(VERSION),
+        minimum_version: Some(VERSION),
+        supported_connection_types: Some(&types),
+        error: Some(&error.to_string()),
+        advice: Some(Advice::none()),
+        ..Reply::default()
+    }
+    .encode()
 }
 
 fn judge(message: &Message<'_>, config: &Config) -> Result<(), Error> {

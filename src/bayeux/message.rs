@@ -46,7 +46,7 @@ pub enum Malformed {
     #[error("the body is neither a message nor an array of messages")]
     NotMessages,
     /// Too many at once.
-    #[error("the body holds more than {0} messages")]
+    #[error("too many messages; limit reached: [limits] batch = {0}")]
     TooMany(usize),
 }
 

@@ -63,6 +63,9 @@ impl Recent {
             return;
         };
         let (fingerprint, _) = self.pending.swap_remove(place);
+        if result.as_ref().is_err_and(|error| may_pass(error)) {
+            return;
+        }
         if self.answered.len() >= WINDOW
             && let Some(oldest) = self.answered.pop_front()
         {
@@ -80,9 +83,26 @@ impl Recent {
     }
 }
 
+/// What was refused for now has not happened, and may when it is sent again.
+fn may_pass(error: &str) -> bool {
+    error.starts_with("429:") || error.starts_with("503:")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_refused_for_now_may_be_tried_again() {
+        let mut recent = Recent::default();
+        for (number, error) in [(1, "429::too_many"), (2, "503::full"), (3, "403::no")] {
+            recent.begin(number, number);
+            recent.answer(number, &Err(error.to_owned()));
+        }
+        assert_eq!(recent.look_up(1), Known::New);
+        assert_eq!(recent.look_up(2), Known::New);
+        assert_eq!(recent.look_up(3), Known::Answered(Err("403::no")));
+    }
 
     #[test]
     fn the_window_forgets_the_oldest() {

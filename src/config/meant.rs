@@ -139,6 +139,10 @@ pub struct Limits {
     pub queue_messages_max: usize,
     /// `queue-size`: bytes of them.
     pub queue_bytes_max: usize,
+    /// `connections`: to one listener; 0: no limit.
+    pub connections_max: usize,
+    /// `connections-per-address`: of one address to one listener; 0: no limit.
+    pub connections_per_address_max: usize,
 }
 
 /// `[rate-limit]`: per second, with a burst of twice that; 0: none.

@@ -134,6 +134,8 @@ pub(super) const SECTIONS: &[SectionSpec] = &[
             option("batch", number(1, 10_000, "")),
             option("queue-messages", number(1, 1_000_000, "")),
             option("queue-size", number(1024, 1_073_741_824, "bytes")),
+            option("connections", number(0, 1_000_000, "")),
+            option("connections-per-address", number(0, 1_000_000, "")),
         ],
     ),
     section(

@@ -9,8 +9,10 @@ use hyper::header::{CONTENT_ENCODING, HeaderMap};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Trouble {
     /// Longer than allowed; known from `Content-Length` before anything is read, else as soon as it is passed.
-    #[error("the body is longer than {max} bytes")]
+    #[error("the body is too large; limit reached: {option} = {max}")]
     TooLarge {
+        /// The option, with its section.
+        option: &'static str,
         /// Bytes allowed.
         max: usize,
     },
@@ -26,7 +28,11 @@ pub enum Trouble {
 }
 
 /// Reads a body of at most `max` bytes.
-pub async fn read<B>(headers: &HeaderMap, body: B, max: usize) -> Result<Bytes, Trouble>
+pub async fn read<B>(
+    headers: &HeaderMap,
+    body: B,
+    (max, option): (usize, &'static str),
+) -> Result<Bytes, Trouble>
 where
     B: Body,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -35,11 +41,11 @@ where
         return Err(Trouble::Compressed);
     }
     if body.size_hint().lower() > u64::try_from(max).unwrap_or(u64::MAX) {
-        return Err(Trouble::TooLarge { max });
+        return Err(Trouble::TooLarge { option, max });
     }
     match Limited::new(body, max).collect().await {
         Ok(whole) => Ok(whole.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Trouble::TooLarge { max }),
+        Err(error) if error.is::<LengthLimitError>() => Err(Trouble::TooLarge { option, max }),
         Err(_) => Err(Trouble::Broken),
     }
 }
@@ -59,32 +65,38 @@ mod tests {
     use hyper::body::Frame;
     use hyper::header::HeaderValue;
 
+    const MAX: (usize, &str) = (8, "[limits] request-body");
+    const TOO_LARGE: Trouble = Trouble::TooLarge {
+        option: MAX.1,
+        max: MAX.0,
+    };
+
     #[tokio::test]
     async fn a_body_up_to_the_limit_is_read() {
         let body = Full::new(Bytes::from_static(b"12345678"));
-        let read = read(&HeaderMap::new(), body, 8).await;
+        let read = read(&HeaderMap::new(), body, MAX).await;
         assert_eq!(read, Ok(Bytes::from_static(b"12345678")));
     }
 
     #[tokio::test]
     async fn a_declared_length_beyond_the_limit_is_refused_unread() {
         let body = Full::new(Bytes::from_static(b"123456789"));
-        let read = read(&HeaderMap::new(), body, 8).await;
-        assert_eq!(read, Err(Trouble::TooLarge { max: 8 }));
+        let read = read(&HeaderMap::new(), body, MAX).await;
+        assert_eq!(read, Err(TOO_LARGE));
     }
 
     #[tokio::test]
     async fn a_chunked_body_is_refused_when_it_passes_the_limit() {
         let endless =
             stream::repeat_with(|| Ok::<_, Unlucky>(Frame::data(Bytes::from_static(b"123"))));
-        let read = read(&HeaderMap::new(), StreamBody::new(endless), 8).await;
-        assert_eq!(read, Err(Trouble::TooLarge { max: 8 }));
+        let read = read(&HeaderMap::new(), StreamBody::new(endless), MAX).await;
+        assert_eq!(read, Err(TOO_LARGE));
     }
 
     #[tokio::test]
     async fn a_broken_body_is_said_to_be_broken() {
         let broken = stream::iter([Err::<Frame<Bytes>, _>(Unlucky)]);
-        let read = read(&HeaderMap::new(), StreamBody::new(broken), 8).await;
+        let read = read(&HeaderMap::new(), StreamBody::new(broken), MAX).await;
         assert_eq!(read, Err(Trouble::Broken));
     }
 
@@ -94,10 +106,10 @@ mod tests {
             |coding| HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static(coding))]);
         let body = || Full::new(Bytes::new());
         assert_eq!(
-            read(&headers("gzip"), body(), 8).await,
+            read(&headers("gzip"), body(), MAX).await,
             Err(Trouble::Compressed)
         );
-        assert!(read(&headers("Identity"), body(), 8).await.is_ok());
+        assert!(read(&headers("Identity"), body(), MAX).await.is_ok());
     }
 
     #[derive(Debug, thiserror::Error)]

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
 use super::fields::Trouble;
 
@@ -51,10 +52,8 @@ impl<'de> Visitor<'de> for Members<'_> {
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
         while let Some(name) = map.next_key::<String>()? {
             if !self.nested && name.eq_ignore_ascii_case("userData") {
-                map.next_value_seed(Members {
-                    left: self.left,
-                    nested: true,
-                })?;
+                let user_data: &RawValue = map.next_value()?;
+                count_user_data(user_data, self.left).map_err(M::Error::custom)?;
                 continue;
             }
             *self.left -= 1;
@@ -64,6 +63,18 @@ impl<'de> Visitor<'de> for Members<'_> {
             map.next_value::<IgnoredAny>()?;
         }
         Ok(())
+    }
+}
+
+/// Of what is no object there is nothing to count; whether it has to be one is for the contract to say.
+fn count_user_data(user_data: &RawValue, left: &mut usize) -> serde_json::Result<()> {
+    match user_data.get().starts_with('{') {
+        true => {
+            let nested = true;
+            Members { left, nested }
+                .deserialize(&mut serde_json::Deserializer::from_str(user_data.get()))
+        }
+        false => Ok(()),
     }
 }
 
@@ -91,7 +102,6 @@ mod tests {
             "{",
             "{}x",
             "{\"a\":1,}",
-            r#"{"userData":"k"}"#,
             "{\"a\":\"\u{1}\"}",
         ] {
             assert_eq!(parse(body.as_bytes(), 9), Err(OBJECT), "{body}");
@@ -101,6 +111,14 @@ mod tests {
             Err(Trouble::Malformed("UTF-8"))
         );
         assert!(parse(b" {} ", 9).is_ok());
+    }
+
+    #[test]
+    fn user_data_that_is_no_object_is_not_judged_here() {
+        for value in ["null", "\"k\"", "[1,2]", "7"] {
+            let body = format!("{{\"userData\":{value}}}");
+            assert_eq!(parse(body.as_bytes(), 1), Ok(body), "{value}");
+        }
     }
 
     #[test]

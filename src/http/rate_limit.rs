@@ -190,7 +190,8 @@ fn take(full_at: u64, rate: u32, now: u64) -> Result<u64, u64> {
     }
 }
 
-fn network(address: IpAddr) -> IpAddr {
+/// What one customer has: an address, of IPv6 the /64.
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let mut bytes = address.octets();

@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ipnet::IpNet;
+
+use super::rate_limit::network;
 
 /// The places for connections of one listener.
 #[derive(Debug)]
 pub struct Slots {
-    limits: Limits,
     taken: Mutex<Taken>,
 }
 
@@ -18,7 +19,7 @@ pub struct Slots {
 pub struct Limits {
     /// `[limits] connections`: connections of the listener.
     pub connections: usize,
-    /// `[limits] connections-per-address`: of them, from one address.
+    /// `[limits] connections-per-address`: of them, from one address; of IPv6 the /64 counts.
     pub per_address: usize,
     /// Networks that may share one address among many: trusted proxies, and those exempt from rate limits.
     pub exempt: Vec<IpNet>,
@@ -44,6 +45,7 @@ pub struct Slot {
 
 #[derive(Debug, Default)]
 struct Taken {
+    limits: Limits,
     all: usize,
     refused: u64,
     by_address: HashMap<IpAddr, usize>,
@@ -53,26 +55,28 @@ impl Slots {
     /// Places, all free.
     pub fn new(limits: Limits) -> Arc<Self> {
         Arc::new(Self {
-            limits,
-            taken: Mutex::default(),
+            taken: Mutex::new(Taken {
+                limits,
+                ..Taken::default()
+            }),
         })
+    }
+
+    /// Other limits from now on. Who has a place keeps it.
+    pub fn configure(&self, limits: Limits) {
+        self.lock().limits = limits;
     }
 
     /// Takes a place for a connection from `address`.
     pub fn take(self: &Arc<Self>, address: IpAddr) -> Result<Slot, Full> {
-        let counted = self.counts(address).then_some(address);
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if reached(taken.all, self.limits.connections) {
+        let mut taken = self.lock();
+        let counted = taken.limits.count(address).then_some(network(address));
+        if let Err(full) = taken.room(counted) {
             taken.refused += 1;
-            return Err(Full::Listener);
+            return Err(full);
         }
         if let Some(address) = counted {
-            let here = taken.by_address.get(&address).copied().unwrap_or(0);
-            if reached(here, self.limits.per_address) {
-                taken.refused += 1;
-                return Err(Full::Address);
-            }
-            taken.by_address.insert(address, here + 1);
+            *taken.by_address.entry(address).or_default() += 1;
         }
         taken.all += 1;
         Ok(Slot {
@@ -83,23 +87,16 @@ impl Slots {
 
     /// How many places are taken.
     pub fn taken(&self) -> usize {
-        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.all
+        self.lock().all
     }
 
     /// How many connections have found no place since the start.
     pub fn refused(&self) -> u64 {
-        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.refused
-    }
-
-    fn counts(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        self.limits.per_address > 0 && !self.limits.exempt.iter().any(|net| net.contains(&address))
+        self.lock().refused
     }
 
     fn free(&self, address: Option<IpAddr>) {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.lock();
         taken.all = taken.all.saturating_sub(1);
         if let Some(address) = address
             && let Some(count) = taken.by_address.get_mut(&address)
@@ -108,6 +105,31 @@ impl Slots {
             if *count == 0 {
                 taken.by_address.remove(&address);
             }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Limits {
+    /// Whether connections of this address are counted by it.
+    fn count(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.per_address > 0 && !self.exempt.iter().any(|net| net.contains(&address))
+    }
+}
+
+impl Taken {
+    fn room(&self, counted: Option<IpAddr>) -> Result<(), Full> {
+        if reached(self.all, self.limits.connections) {
+            return Err(Full::Listener);
+        }
+        let here = counted.and_then(|address| self.by_address.get(&address));
+        match here {
+            Some(here) if reached(*here, self.limits.per_address) => Err(Full::Address),
+            _ => Ok(()),
         }
     }
 }
@@ -155,6 +177,22 @@ mod tests {
         let slots = slots(0, 1, &["192.0.2.0/28"]);
         let _one = slots.take(ALICE).unwrap();
         assert!(slots.take(ALICE).is_ok());
+    }
+
+    #[test]
+    fn other_limits_hold_for_whoever_comes_next() {
+        let slots = slots(1, 0, &[]);
+        let _one = slots.take(ALICE).unwrap();
+        slots.configure(Limits {
+            connections: 3,
+            per_address: 1,
+            exempt: Vec::new(),
+        });
+        let two = slots.take(ALICE).unwrap();
+        assert_eq!(slots.take(ALICE).unwrap_err(), Full::Address);
+        drop(two);
+        assert!(slots.take(ALICE).is_ok());
+        assert_eq!(slots.refused(), 1);
     }
 
     fn slots(connections: usize, per_address: usize, exempt: &[&str]) -> Arc<Slots> {

@@ -27,6 +27,7 @@ use tokio::time::{Sleep, sleep, timeout};
 use crate::http::slots::Slots;
 use crate::http::{Connection, Response};
 use crate::server::tls::Tls;
+use crate::server::wire::Wire;
 
 /// What answers the requests of a listener.
 pub trait Service: Send + Sync + 'static {
@@ -201,8 +202,9 @@ impl<S: Service> Listener<S> {
         let place = Box::new((slot, self.open.clone()));
         let connection = Arc::new(Connection::new(self.ids.next(), peer, secure, Some(place)));
         let mut told = self.told.clone();
+        let broken = Arc::new(AtomicBool::new(false));
         let attendance = attend(
-            stream,
+            Wire::new(stream, Arc::clone(&broken)),
             Arc::clone(&connection),
             self.options.clone(),
             Arc::clone(&self.service),
@@ -214,7 +216,7 @@ impl<S: Service> Listener<S> {
                 clean = attendance => clean,
                 () = reached(&mut told, Stage::Ended) => false,
             };
-            service.closed(&connection, clean);
+            service.closed(&connection, clean && !broken.load(Ordering::Relaxed));
         });
     }
 }
@@ -231,7 +233,7 @@ fn prepare(stream: &TcpStream, silence: Duration) -> io::Result<()> {
 }
 
 async fn attend<S: Service>(
-    stream: TcpStream,
+    stream: Wire,
     connection: Arc<Connection>,
     options: Options,
     service: Arc<S>,

@@ -96,6 +96,12 @@ impl Watched {
             "parlor_rate_limited",
             "Requests and messages refused by [rate-limit]",
             self.limits.refused(),
+        )?;
+        counter(
+            encoder,
+            "parlor_connections_refused",
+            "Connections closed at once by [limits] connections and connections-per-address",
+            self.slots.iter().map(|slots| slots.refused()).sum(),
         )
     }
 

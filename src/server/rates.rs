@@ -25,12 +25,8 @@ impl Rates for Counted {
             return true;
         }
         let now = self.clock.now().instant;
-        match chat {
-            Some(chat) => self
-                .limits
-                .chat(&settings.rates, chat, address, now)
-                .is_ok(),
-            None => self.limits.address(&settings.rates, address, now).is_ok(),
-        }
+        let rates = &settings.rates;
+        self.limits.address(rates, address, now).is_ok()
+            && chat.is_none_or(|chat| self.limits.chat(rates, chat, address, now).is_ok())
     }
 }

@@ -202,7 +202,8 @@ impl Router {
                 "callback-polling is not allowed from this page",
             ));
         }
-        let body = read_body(&parts.headers, body, visit.settings.bayeux_bytes_max).await?;
+        let max = (visit.settings.bayeux_bytes_max, "[cometd] maxMessageSize");
+        let body = read_body(&parts.headers, body, max).await?;
         Ok(self.bayeux.poll(parts, body, &visit.caller).await)
     }
 

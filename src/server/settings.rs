@@ -240,9 +240,13 @@ fn same_site(same_site: SameSite) -> transport::SameSite {
 
 pub(super) fn slots(config: &Config) -> slots::Limits {
     slots::Limits {
-        connections: 0,
-        per_address: 0,
-        exempt: config.rate_limit.exempt.clone(),
+        connections: config.limits.connections_max,
+        per_address: config.limits.connections_per_address_max,
+        exempt: [
+            config.rate_limit.exempt.as_slice(),
+            config.server.trusted_proxies.as_slice(),
+        ]
+        .concat(),
     }
 }
 

@@ -11,25 +11,28 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
+use super::wire::Wire;
+
 /// The socket below an upgraded connection.
 #[derive(Debug)]
 pub enum Socket {
     /// TCP.
     Plain(TcpStream),
     /// TLS over TCP; boxed, being a kilobyte by itself.
-    Secure(Box<TlsStream<TcpStream>>),
+    Secure(Box<TlsStream<Wire>>),
 }
 
 impl Socket {
     /// Takes the socket out of hyper, with what hyper had read of it already.
     pub fn take(upgraded: Upgraded) -> io::Result<(Self, Bytes)> {
-        let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
+        let upgraded = match upgraded.downcast::<TokioIo<Wire>>() {
             Ok(Parts { io, read_buf, .. }) => {
-                return Ok((Self::Plain(io.into_inner()), copy(&read_buf)));
+                let stream = io.into_inner().into_inner();
+                return Ok((Self::Plain(stream), copy(&read_buf)));
             }
             Err(upgraded) => upgraded,
         };
-        match upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>() {
+        match upgraded.downcast::<TokioIo<TlsStream<Wire>>>() {
             Ok(Parts { io, read_buf, .. }) => {
                 Ok((Self::Secure(Box::new(io.into_inner())), copy(&read_buf)))
             }

@@ -35,13 +35,17 @@ impl Browser {
 
     /// The browser that sends a request; none where the cookie is missing or not one of ours.
     pub fn of(headers: &HeaderMap) -> Option<Self> {
-        let value = headers
+        headers
             .get_all(COOKIE)
             .iter()
             .filter_map(|header| header.to_str().ok())
             .flat_map(|header| header.split(';'))
             .filter_map(|pair| pair.trim().split_once('='))
-            .find_map(|(name, value)| (name == NAME).then_some(value))?;
+            .filter(|(name, _)| *name == NAME)
+            .find_map(|(_, value)| Self::parse(value))
+    }
+
+    fn parse(value: &str) -> Option<Self> {
         let digits = value.len() == 32 && value.bytes().all(|byte| byte.is_ascii_hexdigit());
         u128::from_str_radix(value, 16)
             .ok()
@@ -129,6 +133,12 @@ mod tests {
         let value = "a=b; BAYEUX_BROWSER=000000000000000000000000000000ff; c=d";
         headers.insert(COOKIE, value.parse().expect("a header"));
         assert!(Browser::of(&headers) == Some(Browser(255)));
+        let others = "BAYEUX_BROWSER=2abc9xyz; BAYEUX_BROWSER=000000000000000000000000000000ff";
+        headers.insert(COOKIE, others.parse().expect("a header"));
+        assert!(
+            Browser::of(&headers) == Some(Browser(255)),
+            "beside that of another server"
+        );
         for bad in [
             "BAYEUX_BROWSER=1",
             "BAYEUX_BROWSER=+00000000000000000000000000000ff",

@@ -5,7 +5,6 @@
 //! `statusCode`; only what could not be done for now also fails its publish.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 
 use bytes::Bytes;
@@ -16,7 +15,7 @@ use super::viewer::{Chats, parting, viewer};
 use super::{Application, Gone, Handle, Hello, Party, PublishDone, Refused};
 use crate::bayeux::Event;
 use crate::chat::{Caller, UserData};
-use crate::clock::{Clock, Wall};
+use crate::clock::Clock;
 use crate::hub::{Also, Hub, Refusal, View};
 use crate::id::{ParticipantId, SessionId};
 use crate::push::{Destinations, Subscription};
@@ -71,7 +70,6 @@ struct Shared {
     rates: Arc<dyn Rates>,
     settings: RwLock<Arc<Settings>>,
     subscriptions_ignored: Counter,
-    failures: AtomicU64,
 }
 
 /// One customer's Bayeux client.
@@ -88,6 +86,8 @@ struct Call {
     handle: Handle,
     chats: Arc<Chats>,
     channel: String,
+    /// The key that was given; empty for `requestChat`.
+    key: String,
     done: PublishDone,
 }
 
@@ -110,7 +110,6 @@ impl Customers {
                 rates,
                 settings,
                 subscriptions_ignored,
-                failures: AtomicU64::new(1),
             }),
         }
     }
@@ -126,7 +125,14 @@ impl Customers {
 }
 
 impl Application for Customers {
+    /// Everybody is welcome, but not too often: each client is remembered for a while, whatever becomes of it.
     fn handshake(&self, hello: Hello<'_>, client: Handle) -> Result<Arc<dyn Party>, Refused> {
+        if !self.shared.rates.allow(hello.address, None) {
+            return Err(Refused {
+                error: "429::too_many_requests".to_owned(),
+                advice_none: false,
+            });
+        }
         Ok(Arc::new(Customer {
             shared: self.shared.clone(),
             handle: client,
@@ -137,17 +143,6 @@ impl Application for Customers {
 }
 
 impl Shared {
-    /// A number that no other failure of this process has.
-    fn fresh(&self) -> u64 {
-        self.failures.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// A key that looks like one and opens nothing: it is not of any service, and of a chat before there were chats.
-    fn key_to_nothing(&self) -> String {
-        self.keys
-            .cometd(SessionId::new(Wall(0), self.fresh()), None)
-    }
-
     fn settings(&self) -> Arc<Settings> {
         self.settings
             .read()
@@ -190,6 +185,7 @@ impl Party for Customer {
             handle: self.handle.clone(),
             chats: self.chats.clone(),
             channel: channel.to_owned(),
+            key: String::new(),
             done,
         };
         call.run(&data, self.address);
@@ -224,20 +220,22 @@ impl Party for Customer {
 }
 
 impl Call {
-    fn run(self, data: &RawValue, address: IpAddr) {
+    fn run(mut self, data: &RawValue, address: IpAddr) {
         let Some((name, service)) = self.shared.service_of(&self.channel) else {
             return self.done.fail("403::publish_denied");
         };
-        let publish = match Publish::parse(data.get()) {
-            Ok(publish) => publish,
-            Err(error) => return self.refuse(None, &error.into()),
-        };
+        let publish = Publish::parse(data.get());
         let keys = self.shared.keys.for_service(&name);
         let session = keys.open(&publish.secure_key);
+        self.key = publish.secure_key;
         if !self.shared.rates.allow(address, session) {
             return self.refuse(session, &Failure::too_often());
         }
-        match (publish.operation, session) {
+        let operation = match publish.operation {
+            Ok(operation) => operation,
+            Err(error) => return self.refuse(session, &error.into()),
+        };
+        match (operation, session) {
             (Operation::RequestChat(request), _) => self.request_chat(&name, &service, request),
             (_, None) => self.refuse(None, &Failure::unknown_chat()),
             (
@@ -334,22 +332,40 @@ impl Call {
         }
         let hub = self.shared.hub.clone();
         let viewer = viewer(&self.handle, &self.chats);
+        let from = position.unwrap_or(0).max(1);
         hub.watch(
             session,
             viewer,
-            position.unwrap_or(0),
+            from,
             subscription,
             Box::new(move |view| {
                 self.chats.answered();
                 match view {
-                    Ok(view) => {
-                        self.tell(&view, view.ended);
-                        self.done.ok();
-                    }
+                    Ok(view) => self.welcome(view, from),
                     Err(refusal) => self.refused(Some(session), &refusal),
                 }
             }),
         );
+    }
+
+    /// Answers `requestNotifications`. The events from `from` on follow by themselves, and the last of them says whether the
+    /// chat has ended: an app that is told so before goes away without them.
+    fn welcome(self, view: View, from: u64) {
+        let next = from.min(view.next_index);
+        if !view.ended {
+            self.tell(&view, next, false);
+            return self.done.ok();
+        }
+        tokio::spawn(async move {
+            let (hub, session) = (self.shared.hub.clone(), view.session);
+            let page = hub.read(session, CUSTOMER, from, 1, false).await;
+            let follows = page.is_ok_and(|page| !page.events.is_empty());
+            match follows {
+                true => self.tell(&view, next, false),
+                false => self.tell(&view, view.next_index, true),
+            }
+            self.done.ok();
+        });
     }
 
     fn command(self, session: SessionId, operation: Operation) {
@@ -369,7 +385,7 @@ impl Call {
             Box::new(move |done| match done {
                 Ok(done) => {
                     if ends {
-                        self.tell(&done.view, true);
+                        self.tell(&done.view, done.view.next_index, true);
                     }
                     self.done.ok();
                 }
@@ -379,11 +395,11 @@ impl Call {
     }
 
     /// A data message without events.
-    fn tell(&self, view: &View, ended: bool) {
-        let key = self.key(view.session, view.names_service.then_some(&*view.service));
+    fn tell(&self, view: &View, next_position: u64, ended: bool) {
+        let key = self.key_of(view.session, view.names_service.then_some(&*view.service));
         let stretch = Stretch {
             events: &[],
-            next_position: view.next_index,
+            next_position,
             chat_ended: ended,
             monitored: view.monitored,
         };
@@ -397,10 +413,17 @@ impl Call {
     /// Says what is wrong; a failure that may pass fails the publish too, so that nobody takes it for done.
     fn refuse(self, session: Option<SessionId>, failure: &Failure) {
         let key = match session {
-            Some(session) => self.key(session, None),
-            None => self.shared.key_to_nothing(),
+            Some(_) => self.key.clone(),
+            None => self.shared.keys.opens_nothing(random()),
         };
-        let reference = format!("{:016x}", self.shared.fresh());
+        let reference = format!("{:016x}", random());
+        tracing::debug!(
+            reference_id = reference,
+            client = ?self.handle.id(),
+            status_code = failure.status_code,
+            code = failure.code,
+            "a publish was refused"
+        );
         self.deliver(cometd::failed(
             &self.channel,
             session,
@@ -416,7 +439,7 @@ impl Call {
         }
     }
 
-    fn key(&self, session: SessionId, service: Option<&str>) -> String {
+    fn key_of(&self, session: SessionId, service: Option<&str>) -> String {
         let name = self.channel.strip_prefix(CHANNELS).unwrap_or_default();
         self.shared.keys.for_service(name).cometd(session, service)
     }
@@ -431,6 +454,11 @@ impl Call {
             tracing::debug!(client = ?self.handle.id(), "an answer found no room");
         }
     }
+}
+
+/// Without randomness references and keys that open nothing are all alike, which harms nobody.
+fn random() -> u64 {
+    getrandom::u64().unwrap_or_default()
 }
 
 /// What a refusal is called at this door.

@@ -102,7 +102,7 @@ impl Peer {
         let messages = bayeux::parse(text, max).map_err(|why| match why {
             Malformed::Json => End::Close(CloseCode::Invalid, "malformed"),
             Malformed::NotMessages => End::Close(CloseCode::Protocol, "not Bayeux messages"),
-            Malformed::TooMany(_) => End::Close(CloseCode::Policy, "too many messages"),
+            Malformed::TooMany(_) => End::Close(CloseCode::Policy, "limit reached: [limits] batch"),
         })?;
         if let Some(handshake) = messages.iter().find(|message| message.is_handshake()) {
             self.greet(handshake);

@@ -1,8 +1,12 @@
 //! CometD v2: every operation over WebSocket and long-polling, and everything that can happen to a connection.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
-use crate::world::{Agent, Bayeux, Caller, Customer, Door, RestChat, Server, events, texts, types};
+use crate::world::{
+    Agent, Bayeux, Caller, Customer, Door, RestChat, Server, events, texts, types, within,
+};
 
 const CHANNEL: &str = "/service/chatV2/customer-support";
 
@@ -466,4 +470,258 @@ async fn a_failed_handshake_says_so() {
         (reply.status, &reply.json()[0]["successful"]),
         (200, &Value::Bool(false))
     );
+}
+
+#[tokio::test]
+async fn a_handshake_that_cannot_succeed_is_not_tried_again() {
+    let server = Server::start().await;
+    let hello = json!([{"id": "1", "channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": ["iframe"]}]);
+    let url = server.public("/genesys/cometd");
+    let reply = Caller::new()
+        .post(&url, "application/json", hello.to_string())
+        .await;
+    let refused = &reply.json()[0];
+    assert_eq!(
+        (&refused["successful"], &refused["advice"]["reconnect"]),
+        (&json!(false), &json!("none")),
+        "{refused}"
+    );
+    assert_eq!(
+        refused["supportedConnectionTypes"],
+        json!(["websocket", "long-polling"])
+    );
+    assert_eq!(reply.header("set-cookie"), "");
+}
+
+#[tokio::test]
+async fn the_endpoint_refuses_what_is_no_bayeux() {
+    let server = Server::start().await;
+    let (caller, url) = (Caller::new(), server.public("/genesys/cometd"));
+    let empty = caller.post(&url, "application/json", "[]").await;
+    assert_eq!((empty.status, empty.text()), (200, "[]".to_owned()));
+    let exact = format!("[]{}", " ".repeat(65_534));
+    assert_eq!(
+        caller.post(&url, "application/json", exact).await.status,
+        200
+    );
+    let over = format!("[]{}", " ".repeat(65_535));
+    let over = caller.post(&url, "application/json", over).await;
+    assert_eq!((over.status, over.header("connection")), (413, "close"));
+    assert!(
+        over.text().contains("[cometd] maxMessageSize = 65536"),
+        "{}",
+        over.text()
+    );
+    let many = json!(vec![json!({"channel": "/meta/connect"}); 101]).to_string();
+    let many = caller.post(&url, "application/json", many).await;
+    assert!(
+        many.status == 400 && many.text().contains("[limits] batch = 100"),
+        "{}",
+        many.text()
+    );
+    for method in [reqwest::Method::PUT, reqwest::Method::DELETE] {
+        let reply = caller.send(caller.request(method, &url)).await;
+        assert_eq!((reply.status, reply.header("allow")), (405, "POST"));
+    }
+    assert_eq!(caller.get(&url).await.status, 400);
+    let zipped = caller
+        .request(reqwest::Method::POST, &url)
+        .header("content-encoding", "gzip")
+        .body("[]");
+    assert_eq!(caller.send(zipped).await.status, 415);
+}
+
+#[tokio::test]
+async fn callbacks_are_for_the_pages_that_may_call() {
+    let server = Server::with()
+        .config(
+            "[server]\nallowed-origins = [\"https://shop.example\"]\n[cometd]\n\
+             transports = [\"websocket\", \"long-polling\", \"callback-polling\"]",
+        )
+        .start()
+        .await;
+    let caller = Caller::new();
+    let ask = |callback: &str, page: Option<&str>| {
+        let url = server.public(&format!("/genesys/cometd?jsonp={callback}&message=%5B%5D"));
+        let mut request = caller.request(reqwest::Method::GET, &url);
+        if let Some(page) = page {
+            request = request
+                .header("sec-fetch-site", "cross-site")
+                .header("referer", page);
+        }
+        caller.send(request)
+    };
+    let own = ask("jsonp.1", None).await;
+    assert_eq!((own.status, own.text()), (200, "jsonp.1([])".to_owned()));
+    assert!(own.header("content-type").starts_with("text/javascript"));
+    assert_eq!(
+        ask("cb", Some("https://shop.example/chat")).await.status,
+        200
+    );
+    assert_eq!(
+        ask("cb", Some("https://evil.example/chat")).await.status,
+        403
+    );
+    for bad in ["alert(1)", "", &"a".repeat(65)] {
+        assert_eq!(ask(bad, None).await.status, 400, "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn publishes_and_handshakes_that_come_too_often_are_asked_to_wait() {
+    let server = Server::with()
+        .config("[rate-limit]\nper-address = 0\nper-chat = 2\nexempt = []")
+        .start()
+        .await;
+    let mut alice = Customer::alice(&server, Door::Socket).await;
+    let say = json!({"operation": "sendMessage", "secureKey": alice.key, "message": "again"});
+    let mut refused = 0;
+    for _ in 0..20 {
+        let reply = alice.bayeux.publish(CHANNEL, say.clone()).await;
+        refused += usize::from(reply["successful"] == false);
+    }
+    assert!(refused > 9, "{refused} of 20");
+    let told: Vec<Value> = alice.bayeux.arrived();
+    let told = told
+        .iter()
+        .find(|told| told["data"]["statusCode"] == 1)
+        .unwrap();
+    assert_eq!(
+        (
+            &told["data"]["errors"][0]["code"],
+            &told["data"]["secureKey"]
+        ),
+        (&json!(429), &json!(alice.key))
+    );
+    assert_eq!(told["data"]["chatEnded"], false);
+
+    let mut id = 100;
+    while send_as(&mut alice, id, &say).await {
+        id += 1;
+    }
+    within("the message that was refused is taken later", async {
+        while !send_as(&mut alice, id, &say).await {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+
+    let server = Server::with()
+        .config("[rate-limit]\nper-address = 2\nexempt = []")
+        .start()
+        .await;
+    let mut mallory = Bayeux::handshake(Door::Socket, server.public, "/genesys/cometd", None).await;
+    let hello = json!({"channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": ["websocket"]});
+    let mut last = Value::Null;
+    for _ in 0..9 {
+        last = mallory.request(hello.clone()).await;
+    }
+    assert_eq!(
+        (&last["error"], &last["advice"]["reconnect"]),
+        (&json!("429::too_many_requests"), &json!("retry"))
+    );
+}
+
+async fn send_as(customer: &mut Customer, id: u32, data: &Value) -> bool {
+    let (id, client) = (id.to_string(), &customer.bayeux.client_id);
+    let message = json!([{"id": id, "channel": CHANNEL, "clientId": client, "data": data}]);
+    let replies = customer.bayeux.exchange(message, &id).await;
+    replies.iter().any(|reply| reply["successful"] == true)
+}
+
+#[tokio::test]
+async fn trouble_with_a_chat_is_told_under_its_key() {
+    let server = Server::start().await;
+    let mut alice = Customer::alice(&server, Door::Socket).await;
+    for fields in [json!({}), json!({"message": "x".repeat(32_769)})] {
+        alice.publish("sendMessage", fields).await;
+        let refused = alice.next().await;
+        assert_eq!(
+            (
+                &refused["secureKey"],
+                &refused["chatId"],
+                &refused["statusCode"]
+            ),
+            (&json!(alice.key), &json!(alice.chat), &json!(2))
+        );
+        assert_eq!(refused["referenceId"].as_str().unwrap().len(), 16);
+    }
+}
+
+#[tokio::test]
+async fn the_answer_to_a_resume_counts_no_event_that_is_still_to_come() {
+    let server = Server::start().await;
+    for door in Door::BOTH {
+        let mut alice = Customer::alice(&server, door).await;
+        alice.say("one").await;
+        let mut back = Customer::resume(&server, door, &alice.key, 0).await;
+        let mut position = 1;
+        while back.seen.len() < 2 {
+            let data = back.next().await;
+            let next = data["nextPosition"].as_u64().unwrap();
+            let seen = back
+                .seen
+                .last()
+                .map_or(0, |event| event["index"].as_u64().unwrap());
+            assert!(next <= seen + 1, "{data}");
+            assert!(next >= position, "it only moves forward");
+            position = next;
+        }
+        assert_eq!(position, 3, "{door:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_comes_back_to_a_chat_that_has_ended_is_told_so_last() {
+    let server = Server::start().await;
+    for door in Door::BOTH {
+        let mut alice = Customer::alice(&server, door).await;
+        alice.say("bye").await;
+        alice.publish("disconnect", json!({})).await;
+        alice.until_ended().await;
+
+        let mut back = Customer::resume(&server, door, &alice.key, 1).await;
+        back.until_ended().await;
+        assert_eq!(
+            types(&back.seen),
+            ["ParticipantJoined", "Message", "ParticipantLeft"],
+            "{door:?}"
+        );
+        let mut again = Customer::resume(&server, door, &alice.key, 4).await;
+        let data = again.next().await;
+        assert_eq!(
+            (&data["chatEnded"], &data["nextPosition"], again.seen.len()),
+            (&json!(true), &json!(4), 0)
+        );
+    }
+}
+
+#[tokio::test]
+async fn chats_that_have_ended_make_room_for_others() {
+    let server = Server::with()
+        .set("limits.chats-per-client=2")
+        .start()
+        .await;
+    let mut middleware = Customer::knock(&server, Door::Socket).await;
+    let request = json!({"operation": "requestChat", "nickname": "Anna"});
+    let mut keys = Vec::new();
+    for _ in 0..3 {
+        middleware.bayeux.publish(CHANNEL, request.clone()).await;
+        keys.push(middleware.bayeux.data().await["data"].clone());
+    }
+    let advice = keys[2]["errors"][0]["advice"].as_str().unwrap();
+    assert!(advice.contains("[limits] chats-per-client = 2"), "{advice}");
+
+    let mut carol = Agent::carol(&server).await;
+    for chat in &keys[..2] {
+        let session = chat["chatId"].as_str().unwrap();
+        carol.join(session).await;
+        let force = json!({"session": session, "participantId": 1, "afterAction": "force-close"});
+        carol.ask("release", force).await.unwrap();
+        while middleware.bayeux.data().await["data"]["chatEnded"] != true {}
+    }
+    for _ in 0..2 {
+        middleware.bayeux.publish(CHANNEL, request.clone()).await;
+        assert_eq!(middleware.bayeux.data().await["data"]["statusCode"], 0);
+    }
 }

@@ -2,9 +2,12 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::world::{
-    Agent, Caller, Customer, Door, RestChat, Server, events, multipart, texts, types,
+    Agent, Bayeux, Caller, Customer, Door, RestChat, Server, events, eventually, multipart, texts,
+    types,
 };
 
 const CHAT: &str = "/genesys/2/chat/customer-support";
@@ -634,6 +637,247 @@ async fn a_chat_has_many_doors() {
     let begun = Customer::alice(&server, Door::Polling).await;
     let rest = RestChat::of(&server, &begun.chat, "deprecated", &begun.key);
     rest.say("by the key of the other door").await;
+}
+
+#[tokio::test]
+async fn each_limit_is_refused_by_its_name() {
+    let server = Server::start().await;
+    let chat = RestChat::alice(&server).await;
+    let caller = Caller::new();
+    let (long, longer) = ("x".repeat(257), "x".repeat(16_385));
+    let keys: Vec<String> = (0..65).map(|key| format!("userData[{key}]")).collect();
+    let keys: Vec<(&str, &str)> = keys.iter().map(|key| (key.as_str(), "v")).collect();
+    let many = ["a=b"; 201].join("&");
+    let url = server.public(CHAT);
+    let form = "application/x-www-form-urlencoded";
+    let replies = [
+        (
+            "nickname = 256",
+            caller.form(&url, &[("nickname", &long)]).await,
+        ),
+        (
+            "nickname = 256",
+            chat.call("updateNickname", &[("nickname", &long)]).await,
+        ),
+        (
+            "subject = 1000",
+            caller
+                .form(&url, &[("nickname", "A"), ("subject", &longer)])
+                .await,
+        ),
+        ("user-data-keys = 64", chat.call("updateData", &keys).await),
+        (
+            "user-data-size = 16384",
+            chat.call("updateData", &[("userData[k]", &longer)]).await,
+        ),
+        ("fields = 200", caller.post(&url, form, many).await),
+        (
+            "request-body = 1048576",
+            caller.post(&url, form, "x".repeat(1 << 21)).await,
+        ),
+    ];
+    for (option, reply) in replies {
+        let body = reply.json();
+        let advice = body["errors"][0]["advice"].as_str().unwrap();
+        assert!(advice.contains(&format!("[limits] {option}")), "{body}");
+        assert_eq!(body["chatEnded"], false, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn no_trouble_below_the_chat_is_taken_for_its_end() {
+    let server = Server::with()
+        .config("[rate-limit]\nper-address = 1\nexempt = []")
+        .start()
+        .await;
+    let caller = Caller::new();
+    let stranger = caller
+        .request(Method::POST, &server.public(CHAT))
+        .header("origin", "https://evil.example");
+    let refused = caller.send(stranger).await;
+    let mut replies = vec![(403, refused)];
+    for _ in 0..9 {
+        replies.push((429, caller.form(&server.public(CHAT), &[]).await));
+    }
+    replies.retain(|(status, reply)| *status == reply.status);
+    assert!(replies.len() > 2, "{replies:?}");
+    for (status, reply) in replies {
+        let body = reply.json();
+        assert_eq!(
+            (
+                &body["chatEnded"],
+                &body["messages"],
+                &body["errors"][0]["code"]
+            ),
+            (&json!(false), &json!([]), &json!(status)),
+            "{body}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_blank_is_missing_where_something_has_to_be_seen() {
+    let server = Server::start().await;
+    let chat = RestChat::alice(&server).await;
+    for (call, field) in [
+        ("pushUrl", ("pushUrl", "")),
+        ("updateNickname", ("nickname", " ")),
+    ] {
+        let reply = chat.call(call, &[field]).await;
+        assert_eq!(reply.status, 400, "{call}: {}", reply.text());
+    }
+    assert_eq!(chat.transcript(2).await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn user_data_comes_in_every_shape_of_json() {
+    let server = Server::start().await;
+    let (caller, url) = (Caller::new(), server.public(CHAT));
+    let good = [
+        json!({"nickname": "A", "userData": null}),
+        json!({"nickname": "A", "userData": {"k": 7}}),
+        json!({"nickname": "A", "userData[k]": 7}),
+    ];
+    for (fields, expected) in good.into_iter().zip([Value::Null, json!("7"), json!("7")]) {
+        let chat = caller
+            .post(&url, "application/json", fields.to_string())
+            .await
+            .good();
+        let seen = customer_data(&server, chat["chatId"].as_str().unwrap()).await;
+        assert_eq!(seen["k"], expected, "{fields}");
+    }
+    for bad in [
+        json!("k=v"),
+        json!([1]),
+        json!({"k": {}}),
+        json!({"k": [1]}),
+    ] {
+        let fields = json!({"nickname": "A", "userData": bad}).to_string();
+        let reply = caller.post(&url, "application/json", fields).await;
+        let advice = reply.json()["errors"][0]["advice"].to_string();
+        assert!(
+            reply.status == 400 && advice.contains("userData"),
+            "{bad}: {advice}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_chat_is_unknown_under_another_services_name() {
+    let server = Server::with().config("[chat.sales]").start().await;
+    let chat = RestChat::alice(&server).await;
+    let url = server.public(&format!("/genesys/2/chat/sales/{}/refresh", chat.id));
+    let body = chat.caller.form(&url, &chat.credentials()).await.json();
+    assert_eq!(
+        (
+            &body["statusCode"],
+            &body["errors"][0]["code"],
+            &body["chatEnded"]
+        ),
+        (&json!(2), &json!(249), &json!(true))
+    );
+    let channel = "/service/chatV2/sales";
+    let mut comet = Bayeux::connect(Door::Socket, server.public, "/genesys/cometd", None).await;
+    let resume = json!({"operation": "requestNotifications", "secureKey": chat.key});
+    comet.publish(channel, resume).await;
+    assert_eq!(comet.data().await["data"]["errors"][0]["code"], 249);
+}
+
+#[tokio::test]
+async fn a_long_transcript_comes_in_parts() {
+    let server = Server::with()
+        .set("settings.max-reply-size=1024")
+        .start()
+        .await;
+    let chat = RestChat::alice(&server).await;
+    for _ in 0..5 {
+        chat.say(&"x".repeat(600)).await;
+    }
+    let (mut position, mut indexes, mut replies) = (1, Vec::new(), 0);
+    while position < 7 {
+        let body = chat
+            .call("refresh", &[("transcriptPosition", &position.to_string())])
+            .await
+            .good();
+        indexes.extend(
+            events(&body)
+                .iter()
+                .map(|event| event["index"].as_u64().unwrap()),
+        );
+        position = body["nextPosition"].as_u64().unwrap();
+        replies += 1;
+    }
+    assert_eq!(indexes, [1, 2, 3, 4, 5, 6]);
+    assert!(replies > 2, "in {replies} parts");
+}
+
+#[tokio::test]
+async fn a_customer_who_was_removed_reads_up_to_its_own_leaving() {
+    let server = Server::start().await;
+    let chat = RestChat::alice(&server).await;
+    let mut carol = Agent::carol(&server).await;
+    carol.join(&chat.id).await;
+    carol
+        .ask("release", json!({"session": chat.id, "participantId": 1}))
+        .await
+        .unwrap();
+    carol.say(&chat.id, "among ourselves").await;
+
+    let last = chat.call("refresh", &[]).await.good();
+    assert_eq!(last["chatEnded"], true);
+    assert_eq!(
+        types(&events(&last)),
+        ["ParticipantJoined", "ParticipantJoined", "ParticipantLeft"]
+    );
+    for call in ["send", "startTyping", "disconnect"] {
+        let body = chat.call(call, &[("message", "hello?")]).await.json();
+        assert_eq!(
+            (&body["statusCode"], &body["chatEnded"]),
+            (&json!(2), &json!(true)),
+            "{call}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_has_ended_is_readable_for_a_while() {
+    let server = Server::with()
+        .set("settings.closed-session-readable=1")
+        .start()
+        .await;
+    let chat = RestChat::alice(&server).await;
+    chat.call("disconnect", &[]).await.good();
+    let gone = || async {
+        let body = chat.call("refresh", &[]).await.json();
+        (body["errors"][0]["code"] == 249).then_some(())
+    };
+    eventually("the chat is forgotten", gone).await;
+}
+
+#[tokio::test]
+async fn an_address_has_only_so_many_connections() {
+    let server = Server::with()
+        .config("[limits]\nconnections-per-address = 2\n[rate-limit]\nexempt = []")
+        .start()
+        .await;
+    let held = [connect(&server).await, connect(&server).await];
+    let asked = |mut stream: TcpStream| async move {
+        let head = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        let mut answer = Vec::new();
+        let _ = stream.write_all(head).await;
+        let _ = stream.read_to_end(&mut answer).await;
+        answer.starts_with(b"HTTP/1.1 200")
+    };
+    assert!(!asked(connect(&server).await).await, "one too many");
+    for stream in held {
+        assert!(asked(stream).await);
+    }
+    let free = || async { asked(connect(&server).await).await.then_some(()) };
+    eventually("there is room again", free).await;
+}
+
+async fn connect(server: &Server) -> TcpStream {
+    TcpStream::connect(server.public).await.unwrap()
 }
 
 async fn customer_data(server: &Server, session: &str) -> Value {

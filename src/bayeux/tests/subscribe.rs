@@ -109,7 +109,10 @@ fn subscriptions_are_bounded() {
     let mut broker = Broker::with(|config| config.subscriptions_max = 2);
     let client = Client::new(&mut broker, 1);
     let reply = broker.ask(1, &client.subscribe(json!(["/a", "/b", "/c"])));
-    assert_eq!(reply[0]["error"], "403:2:subscription_limit_reached");
+    assert_eq!(
+        reply[0]["error"],
+        "403:[limits] subscriptions-per-client = 2:subscription_limit_reached"
+    );
     assert_eq!(
         broker.ask(1, &client.subscribe(json!(["/a", "/b"])))[0]["successful"],
         true

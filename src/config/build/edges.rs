@@ -83,6 +83,8 @@ pub(super) fn limits(section: &Section<'_>) -> Result<Limits, Problem> {
         batch_max: section.read("batch")?,
         queue_messages_max: section.read("queue-messages")?,
         queue_bytes_max: section.read("queue-size")?,
+        connections_max: section.read("connections")?,
+        connections_per_address_max: section.read("connections-per-address")?,
     })
 }
 

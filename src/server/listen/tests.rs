@@ -32,6 +32,16 @@ async fn two_requests_come_by_one_connection_and_its_end_is_clean() {
 }
 
 #[tokio::test]
+async fn a_connection_that_is_reset_between_requests_has_no_clean_end() {
+    let house = House::open(|_| {}).await;
+    let mut alice = house.visit().await;
+    assert!(exchange(&mut alice, GET).await.ends_with("200 0 false"));
+    sockopt::set_socket_linger(&alice, Some(Duration::ZERO)).unwrap();
+    drop(alice);
+    assert_eq!(house.closing().await, (0, false));
+}
+
+#[tokio::test]
 async fn a_customer_who_vanishes_while_waiting_is_no_clean_end() {
     let house = House::open(|_| {}).await;
     let mut alice = house.visit().await;

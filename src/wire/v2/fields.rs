@@ -32,13 +32,7 @@ impl Fields {
         let mut fields = Self::default();
         for (name, value) in pairs {
             refuse_nul(&name, "a field name")?;
-            match user_data_key(&name) {
-                Some(key) => fields.add_user_data(key.to_owned(), value)?,
-                None => {
-                    refuse_nul(&value, &name)?;
-                    fields.values.insert(name.to_ascii_lowercase(), value);
-                }
-            }
+            fields.add(&name, value)?;
         }
         Ok(fields)
     }
@@ -56,10 +50,7 @@ impl Fields {
             let lower = name.to_ascii_lowercase();
             match scalar(value) {
                 Scalar::Absent => {}
-                Scalar::Text(text) => {
-                    refuse_nul(&text, &name)?;
-                    fields.values.insert(lower, text);
-                }
+                Scalar::Text(text) => fields.add(&name, text)?,
                 Scalar::Nested if lower == USER_DATA => fields.add_user_data_of(value.get())?,
                 Scalar::Nested if lower == ATTRIBUTES => {
                     fields.attributes = list(value)
@@ -112,6 +103,19 @@ impl Fields {
             .ok_or_else(|| FieldError::malformed(format!("{name} is missing")))
     }
 
+    /// Takes the text of a field that has to be there, and not blank.
+    ///
+    /// # Errors
+    ///
+    /// It is not, or is an object or array.
+    pub fn filled(&mut self, name: &str) -> Result<String, FieldError> {
+        let text = self.required(name)?;
+        match text.trim().is_empty() {
+            true => Err(FieldError::malformed(format!("{name} is missing"))),
+            false => Ok(text),
+        }
+    }
+
     /// Takes a position: a whole number, as a number or as a string.
     ///
     /// # Errors
@@ -129,6 +133,15 @@ impl Fields {
                 "{name} has to be a whole number"
             ))),
         }
+    }
+
+    fn add(&mut self, name: &str, value: String) -> Result<(), FieldError> {
+        if let Some(key) = user_data_key(name) {
+            return self.add_user_data(key.to_owned(), value);
+        }
+        refuse_nul(&value, name)?;
+        self.values.insert(name.to_ascii_lowercase(), value);
+        Ok(())
     }
 
     fn add_user_data_of(&mut self, json: &str) -> Result<(), FieldError> {
@@ -202,6 +215,15 @@ mod tests {
         let json = r#"{"subject":"a","subject":"Help","userData":{"order":7,"gone":null}}"#;
         assert_eq!(Fields::from_json(json).unwrap(), form);
         assert_eq!(form.text("subject"), Some("Help"));
+    }
+
+    #[test]
+    fn the_names_of_forms_are_good_in_json_too() {
+        let fields = Fields::from_json(r#"{"userData[order]":7,"userData":{"size":"L"}}"#).unwrap();
+        assert_eq!(
+            (&*fields.user_data["order"], &*fields.user_data["size"]),
+            ("7", "L")
+        );
     }
 
     #[test]

@@ -94,37 +94,41 @@ pub enum Operation {
 /// What was published on a chat channel.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Publish {
-    /// What is asked.
-    pub operation: Operation,
-    /// `secureKey`; empty only for `requestChat`.
+    /// What is asked, or what is wrong with it: an unknown operation, or a missing or malformed field, by name.
+    pub operation: Result<Operation, FieldError>,
+    /// `secureKey`: also that of a chat of which something impossible is asked. Empty where there is none, and for
+    /// `requestChat`.
     pub secure_key: String,
-    /// `chatId`, which a caller with a REST key has to give.
-    pub chat_id: Option<String>,
 }
 
 impl Publish {
     /// The `data` of a publish.
-    ///
-    /// # Errors
-    ///
-    /// An unknown operation, or a missing or malformed field, by name.
-    pub fn parse(data: &str) -> Result<Self, FieldError> {
-        let mut fields = Fields::from_json(data)?;
-        let name = fields.required("operation")?;
-        let name = match name.as_str() {
-            "sendMessage" => "send",
-            "send" | "refresh" => "",
-            other => other,
-        };
-        let secure_key = match name {
-            "requestChat" | "" => String::new(),
-            _ => fields.required("secureKey")?,
-        };
-        Ok(Self {
+    pub fn parse(data: &str) -> Self {
+        let mut secure_key = String::new();
+        Self {
+            operation: Fields::from_json(data)
+                .and_then(|fields| published(fields, &mut secure_key)),
             secure_key,
-            chat_id: fields.optional("chatId").unwrap_or_default(),
-            operation: Operation::named(name, fields)?,
-        })
+        }
+    }
+}
+
+fn published(mut fields: Fields, secure_key: &mut String) -> Result<Operation, FieldError> {
+    *secure_key = fields.optional("secureKey")?.unwrap_or_default();
+    let name = fields.required("operation")?;
+    let name = match name.as_str() {
+        "sendMessage" => "send",
+        "send" | "refresh" => "",
+        "requestChat" => {
+            secure_key.clear();
+            return Operation::named("requestChat", fields);
+        }
+        other => other,
+    };
+    let operation = Operation::named(name, fields)?;
+    match secure_key.is_empty() {
+        true => Err(FieldError::malformed("secureKey is missing")),
+        false => Ok(operation),
     }
 }
 
@@ -163,10 +167,10 @@ impl Operation {
             },
             "disconnect" => Self::Disconnect,
             "pushUrl" => Self::PushUrl {
-                url: fields.required("pushUrl")?,
+                url: fields.filled("pushUrl")?,
             },
             "updateNickname" => Self::UpdateNickname {
-                nickname: fields.required("nickname")?,
+                nickname: fields.filled("nickname")?,
             },
             "customNotice" => Self::CustomNotice {
                 text: fields.optional("message")?,
@@ -262,6 +266,7 @@ pub fn request_chat(
         (102, given(&fields.first_name)),
         (103, given(&fields.last_name)),
         (161, nickname.clone()),
+        (364, given(&fields.email_address)),
     ];
     for (code, name) in names {
         at_most(code, &name, "nickname", policy.nickname_chars_max)?;

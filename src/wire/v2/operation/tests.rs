@@ -2,12 +2,12 @@ use super::*;
 
 const KEY: &str = r#""secureKey":"k""#;
 
-fn publish(fields: &str) -> Result<Publish, FieldError> {
-    Publish::parse(&format!("{{{KEY},{fields}}}"))
+fn publish(fields: &str) -> Result<Operation, FieldError> {
+    Publish::parse(&format!("{{{KEY},{fields}}}")).operation
 }
 
 fn operation(fields: &str) -> Operation {
-    publish(fields).unwrap().operation
+    publish(fields).unwrap()
 }
 
 fn begin(json: &str) -> Result<Create, FieldError> {
@@ -86,8 +86,36 @@ fn what_is_missing_is_named() {
         assert_eq!(error.code, 400);
         assert_eq!(error.advice, format!("{name} is missing"));
     }
-    let keyless = Publish::parse(r#"{"operation":"disconnect"}"#).unwrap_err();
-    assert_eq!(keyless.advice, "secureKey is missing");
+    let keyless = Publish::parse(r#"{"operation":"disconnect"}"#).operation;
+    assert_eq!(keyless.unwrap_err().advice, "secureKey is missing");
+}
+
+#[test]
+fn what_is_blank_is_missing_where_something_has_to_be_seen() {
+    for (fields, name) in [
+        (r#""operation":"pushUrl","pushUrl":"""#, "pushUrl"),
+        (r#""operation":"updateNickname","nickname":" ""#, "nickname"),
+    ] {
+        let error = publish(fields).unwrap_err();
+        assert_eq!(error.advice, format!("{name} is missing"));
+    }
+}
+
+#[test]
+fn the_key_of_a_publish_is_known_whatever_else_is_wrong() {
+    for fields in [
+        r#""operation":"sendMessage""#,
+        r#""operation":"erase""#,
+        r#""message":"hi""#,
+    ] {
+        let publish = Publish::parse(&format!("{{{KEY},{fields}}}"));
+        assert!(publish.operation.is_err());
+        assert_eq!(publish.secure_key, "k");
+    }
+    let new = Publish::parse(&format!(
+        r#"{{{KEY},"operation":"requestChat","nickname":"Ana"}}"#
+    ));
+    assert_eq!(new.secure_key, "", "of a chat that is only begun");
 }
 
 #[test]
@@ -207,7 +235,7 @@ fn e_mail_addresses_are_told_from_other_texts() {
 
 #[test]
 fn a_publish_shows_nothing_in_debug_output() {
-    let publish = publish(r#""operation":"sendMessage","message":"secret""#).unwrap();
+    let publish = Publish::parse(r#"{"operation":"sendMessage","message":"secret"}"#);
     assert_eq!(format!("{publish:?}"), "Publish");
 }
 
