@@ -100,6 +100,9 @@ impl Shard {
                 .insert(session);
             return self.reschedule(session);
         }
+        if let Some(waiting) = self.push_retries.get_mut(destination) {
+            waiting.remove(&session);
+        }
         let number = delivery.number;
         room.pushing = Some(number);
         match room.event_to_push(&self.settings) {
@@ -243,6 +246,10 @@ impl Shard {
     ) {
         if let Some(error) = &self.failing {
             return then.fail(error.clone().into());
+        }
+        // It may wait for another destination from now on.
+        for waiting in self.push_retries.values_mut() {
+            waiting.remove(&session);
         }
         let decision = Decision {
             push: vec![subscribed],

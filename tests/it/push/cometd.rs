@@ -85,7 +85,7 @@ async fn what_is_unknown_is_refused_by_the_name_it_was_given() {
 #[tokio::test]
 async fn what_a_client_did_not_acknowledge_is_pushed_when_it_expires() {
     let (mut receiver, server) =
-        world(|start| start.set(INCLUDE).set("cometd.maxInterval=1500")).await;
+        world(|start| start.set(INCLUDE).set("cometd.maxInterval=3000")).await;
     let mut alice = alice(&server, json!({})).await;
     let mut bob = Agent::bob(&server).await;
     bob.join(&alice.chat).await;
@@ -99,11 +99,9 @@ async fn what_a_client_did_not_acknowledge_is_pushed_when_it_expires() {
     assert_eq!(post.event()["text"], "missed");
     let waited = post.at - cut;
     assert!(
-        waited >= Duration::from_millis(1000),
+        waited >= Duration::from_millis(2000),
         "the session lived on: {waited:?}"
     );
-    bob.say(&alice.chat, "at once").await;
-    assert_eq!(receiver.next().await.event()["text"], "at once");
 }
 
 #[tokio::test]

@@ -120,6 +120,66 @@ async fn the_owed_are_bounded_and_the_oldest_given_up() {
     assert!(server.log().contains("more than 1000 pushes owed"));
 }
 
+#[tokio::test]
+async fn a_receiver_that_does_not_answer_in_time_is_asked_again() {
+    let options = "customhttp.timeout = 1\ncustomhttp.transport-retry = [1]";
+    let (mut receiver, server) = world(|start| start.config(options)).await;
+    receiver.will([Answer::status(204).after(Duration::from_secs(30))]);
+    served(&server, &[PAYLOAD]).await;
+    let (first, second) = (receiver.next().await, receiver.next().await);
+    assert_eq!((first.id(), &first.body), (second.id(), &second.body));
+    owed(&server, 0.0).await;
+}
+
+#[tokio::test]
+async fn no_more_attempts_are_under_way_than_configured() {
+    let (mut receiver, server) = world(|start| start.config("customhttp.concurrency = 1")).await;
+    let pause = Duration::from_millis(400);
+    receiver.will(vec![Answer::status(204).after(pause); 5]);
+    for _ in 0..5 {
+        served(&server, &[PAYLOAD]).await;
+    }
+    let mut before = receiver.next().await.at;
+    for _ in 1..5 {
+        let at = receiver.next().await.at;
+        assert!(at - before >= pause, "{:?}", at - before);
+        before = at;
+    }
+}
+
+#[tokio::test]
+async fn an_acknowledgement_ends_resends_but_not_the_delivery_that_is_owed() {
+    let (mut receiver, server) =
+        world(|start| start.config("customhttp.transport-retry = [1]")).await;
+    receiver.will([Answer::status(503)]);
+    let (chat, _bob) = served(&server, &[PAYLOAD, RESEND]).await;
+    let first = receiver.next().await;
+    chat.transcript(1).await;
+    let again = receiver.next().await;
+    assert_eq!((first.id(), &first.body), (again.id(), &again.body));
+    let resend = receiver.next_within(Duration::from_millis(1500)).await;
+    assert!(resend.is_none(), "it has fetched what there is");
+}
+
+#[tokio::test]
+async fn a_reload_tries_a_destination_again_that_was_gone() {
+    let (mut receiver, server) = world(|start| start).await;
+    receiver.will([Answer::status(410)]);
+    let (chat, mut bob) = served(&server, &[PAYLOAD]).await;
+    receiver.next().await;
+    bob.say(&chat.id, "to nobody").await;
+    dead_letters(&server, 2).await;
+    assert!(receiver.next_within(SOON).await.is_none());
+    server.signal(rustix::process::Signal::HUP);
+    for _ in 0..20 {
+        bob.say(&chat.id, "to somebody again").await;
+        if let Some(post) = receiver.next_within(SOON).await {
+            return assert_eq!(post.event()["text"], "to somebody again");
+        }
+    }
+    panic!("nothing came after the reload");
+}
+
 async fn owed(server: &Server, count: f64) {
     eventually("what is owed", || async {
         (metric(server, "parlor_push_owed").await == count).then_some(())

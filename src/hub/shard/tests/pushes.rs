@@ -141,6 +141,18 @@ fn a_recovery_ends_with_the_next_failure() {
 }
 
 #[test]
+fn a_chat_waits_for_a_destination_only_while_it_owes_it_something() {
+    let mut bench = Bench::new();
+    let session = bench.begin_with(None, Some(wish("phone")));
+    let soon = bench.now.instant + Duration::from_secs(5);
+    bench.ends(&bench.pushed[0].clone(), retry(soon));
+    assert!(bench.shard.push_retries["customhttp"].contains(&session));
+    bench.pass(Duration::from_secs(6));
+    assert_eq!(bench.pushed.len(), 2);
+    assert!(bench.shard.push_retries["customhttp"].is_empty());
+}
+
+#[test]
 fn watching_acknowledges_everything_up_to_then() {
     let mut bench = Bench::new();
     let alice = Mailbox::new(1);
