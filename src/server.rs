@@ -362,7 +362,11 @@ impl House {
             self.stop.send_replace(true);
             // Each gives its lane of the store back before the store is closed.
             let mut runners = self.runners.lock().await;
-            while runners.join_next().await.is_some() {}
+            while let Some(ended) = runners.join_next().await {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a shard has died; the next start reads its log");
+                }
+            }
             if let Err(error) = self.store.close().await {
                 tracing::error!(%error, "the store could not be closed; the next start reads its log");
             }

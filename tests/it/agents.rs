@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::world::{
-    Agent, BOB, Bayeux, Caller, Customer, Door, RestChat, Server, events, texts, types,
+    Agent, BOB, Bayeux, Caller, Customer, Door, RestChat, Server, events, eventually, texts, types,
 };
 
 #[tokio::test]
@@ -583,4 +583,133 @@ async fn after_a_restart_an_agent_takes_its_participant_over() {
         types(&events(&body)),
         ["ParticipantJoined", "ParticipantJoined", "Message"]
     );
+}
+
+#[tokio::test]
+async fn joining_twice_is_joining_once_and_coming_back_is_somebody_new() {
+    let server = Server::start().await;
+    let chat = RestChat::alice(&server).await;
+    let (mut bob, mut twin) = (Agent::bob(&server).await, Agent::bob(&server).await);
+    let first = bob.join(&chat.id).await;
+    let again = bob.join(&chat.id).await;
+    assert_eq!(first["participantId"], again["participantId"]);
+    assert_eq!(
+        first["nextPosition"], again["nextPosition"],
+        "without an event"
+    );
+    let other = twin.join(&chat.id).await;
+    assert_ne!(
+        other["participantId"], first["participantId"],
+        "each connection"
+    );
+    bob.ask("release", json!({"session": chat.id}))
+        .await
+        .unwrap();
+    let back = bob.join(&chat.id).await;
+    assert_ne!(back["participantId"], first["participantId"], "a new one");
+    twin.say(&chat.id, "welcome back").await;
+    assert_eq!(bob.event("Message").await["text"], "welcome back");
+}
+
+#[tokio::test]
+async fn who_may_release_whom() {
+    let server = Server::start().await;
+    let chat = RestChat::alice(&server).await;
+    let (mut bob, mut carol) = (Agent::bob(&server).await, Agent::carol(&server).await);
+    let mut robbie = Agent::robbie(&server).await;
+    let bobs = bob.join(&chat.id).await["participantId"].clone();
+    let carols = carol.join(&chat.id).await["participantId"].clone();
+    let robbies = robbie.join(&chat.id).await["participantId"].clone();
+    let release = |who: &Value| json!({"session": chat.id, "participantId": who});
+    assert_eq!(
+        bob.ask("release", release(&carols)).await.unwrap_err(),
+        "forbidden"
+    );
+    bob.ask("release", release(&robbies)).await.unwrap();
+    carol.ask("release", release(&bobs)).await.unwrap();
+    carol
+        .ask("release", json!({"session": chat.id, "reason": "hold"}))
+        .await
+        .unwrap_err();
+    carol
+        .ask(
+            "release",
+            json!({"session": chat.id, "afterAction": "force-close"}),
+        )
+        .await
+        .unwrap();
+    let removed = carol
+        .until("the end", |message| message["operation"] == "removed")
+        .await;
+    assert_eq!(removed["reason"], "closed");
+}
+
+#[tokio::test]
+async fn a_newer_read_receipt_annihilates_the_older() {
+    let server = Server::start().await;
+    let chat = RestChat::alice(&server).await;
+    let mut bob = Agent::bob(&server).await;
+    bob.join(&chat.id).await;
+    for index in ["1", "2"] {
+        let receipt = json!({"session": chat.id, "notice": "read-confirm",
+            "userData": {"last-event-id": index}});
+        bob.ask("notice", receipt).await.unwrap();
+    }
+    let page = bob
+        .ask("transcript", json!({"session": chat.id, "position": 1}))
+        .await
+        .unwrap();
+    let indexes: Vec<u64> = page["transcript"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|event| event["index"].as_u64())
+        .collect();
+    assert_eq!((indexes, &page["nextPosition"]), (vec![1, 2, 4], &json!(5)));
+}
+
+#[tokio::test]
+async fn agents_who_do_not_come_back_after_an_orderly_restart_leave_as_lost() {
+    let mut server = Server::with()
+        .config("[cometd]\nmaxInterval = 1500")
+        .start()
+        .await;
+    let chat = RestChat::alice(&server).await;
+    let mut bob = Agent::bob(&server).await;
+    bob.join(&chat.id).await;
+    server.stop().await;
+    server.start_again().await;
+    // Nobody touches the chat meanwhile.
+    tokio::time::sleep(std::time::Duration::from_secs(4)).await;
+    let chat = RestChat::of(&server, &chat.id, &chat.user, &chat.key);
+    let seen = types(&chat.transcript(1).await);
+    assert_eq!(
+        seen,
+        ["ParticipantJoined", "ParticipantJoined", "ParticipantLeft"]
+    );
+}
+
+#[tokio::test]
+async fn who_joins_and_is_gone_at_once_does_not_stay() {
+    let server = Server::with()
+        .config("[cometd]\nmaxInterval = 1500")
+        .start()
+        .await;
+    let chat = RestChat::alice(&server).await;
+    let mut bob = Agent::bob(&server).await;
+    let client = bob.bayeux.client_id.clone();
+    let both = json!([
+        {"id": "j", "channel": "/service/agent", "clientId": client,
+            "data": {"operation": "join", "requestId": "j", "session": chat.id}},
+        {"id": "d", "channel": "/meta/disconnect", "clientId": client},
+    ]);
+    let soon = std::time::Duration::from_secs(1);
+    // Whether it is answered is not the point here.
+    let _ = tokio::time::timeout(soon, bob.bayeux.exchange(both, "d")).await;
+    eventually("the leaving", || async {
+        let seen = types(&chat.transcript(1).await);
+        seen.ends_with(&["ParticipantLeft".to_owned()])
+            .then_some(())
+    })
+    .await;
 }

@@ -184,6 +184,53 @@ fn an_agent_who_is_lost_leaves_and_one_who_released_has_no_seat() {
 }
 
 #[test]
+fn the_end_is_told_again_until_it_has_arrived() {
+    let mut bench = Bench::new();
+    let alice = Mailbox::new(1);
+    let session = bench.begin(Some(&alice));
+    let bob = Mailbox::new(7);
+    bench.join(session, &bob);
+    let release = Command::Release {
+        participant: None,
+        after: AfterAction::ForceClose,
+        reason: None,
+    };
+    bench.ask(
+        session,
+        Ask::SubmitAs(bob.id(), release, Box::new(|done| assert!(done.is_ok()))),
+    );
+    let told = alice.positions();
+    let end = *told.last().unwrap();
+    bench.ask(session, Ask::Rewind(alice.id(), 2));
+    let again: Vec<u64> = (3..=end).collect();
+    assert_eq!(alice.positions()[told.len()..], again[..]);
+    bench.ask(session, Ask::Confirmed(alice.id(), end));
+    bench.ask(session, Ask::Confirmed(bob.id(), end));
+    assert!(bench.shard.room(session).unwrap().seats.is_empty());
+}
+
+#[test]
+fn who_is_gone_before_it_is_seated_leaves() {
+    let mut bench = Bench::new();
+    let session = bench.begin(None);
+    let (bob, carol) = (Mailbox::new(7), Mailbox::new(8));
+    bench.join(session, &carol);
+    *bob.gone.lock().unwrap() = Some(Parting::Lost);
+    bench.join(session, &bob);
+    let room = bench.shard.room(session).unwrap();
+    let present: Vec<u32> = room.chat.present().map(|someone| someone.id.0).collect();
+    assert_eq!(present, [1, 2]);
+}
+
+#[test]
+fn an_idle_session_is_small() {
+    // Beside it: the strings of its customer, and two entries of the shard's tables.
+    let room = std::mem::size_of::<Room>();
+    let customer = std::mem::size_of::<chat::Participant>();
+    assert!(room + customer < 1024, "{room} + {customer} bytes");
+}
+
+#[test]
 fn a_quiet_session_sleeps_and_comes_back_on_touch() {
     let mut bench = Bench::new();
     let session = bench.begin(None);
@@ -292,8 +339,11 @@ pub(super) struct Bench {
     /// Every text that was ever written.
     pub(super) written: Vec<String>,
     /// Told of every event that is written.
-    pub(super) durable: Option<Arc<Mutex<std::collections::HashSet<(SessionId, u64)>>>>,
+    pub(super) durable: Option<Durable>,
 }
+
+/// What is on the disk, for whoever must not hear of anything else.
+pub(super) type Durable = Arc<Mutex<HashSet<(SessionId, u64)>>>;
 
 pub(super) type Answer = Arc<Mutex<Option<Result<Done, Refusal>>>>;
 

@@ -1,10 +1,9 @@
 //! A small world at random: customers and agents who come, speak, fall behind, break off and go, over a disk that is slow,
 //! full or back again, and a process that ends at any moment. Whatever happens, the promises hold.
 
-use std::collections::HashSet;
 use std::sync::Mutex;
 
-use super::tests::Bench;
+use super::tests::{Bench, Durable};
 use super::*;
 use crate::chat::{AfterAction, Change, Speech, Style, UserData, UserType, Visibility, may_see};
 use crate::hub::fan_out::CUSTOMER;
@@ -43,9 +42,6 @@ fn a_full_disk_is_left_in_peace() {
         "{tried} attempts in 300 s"
     );
 }
-
-/// What is on the disk, for whoever must not hear of anything else.
-type Durable = Arc<Mutex<HashSet<(SessionId, u64)>>>;
 
 struct World {
     seed: u64,

@@ -259,7 +259,8 @@ fn ready(line: &str) -> (SocketAddr, SocketAddr) {
     let address = |word: &str, name: &str| {
         let address = word
             .strip_prefix(name)
-            .and_then(|rest| rest.strip_prefix("=http://"));
+            .and_then(|rest| rest.strip_prefix("="))
+            .and_then(|url| url.strip_prefix("http://").or(url.strip_prefix("https://")));
         address
             .unwrap_or_else(|| panic!("not a ready line: {line}"))
             .parse()
