@@ -227,11 +227,6 @@ impl Hub {
         self.note(session, viewer, |note| note.rewind(index));
     }
 
-    /// The customer has everything up to the event `index`, as it says itself (`ext.transcriptPosition`).
-    pub fn fetched(&self, session: SessionId, index: u64) {
-        self.ask(session, Ask::Fetched(index));
-    }
-
     /// A viewer is gone for good; an agent leaves with it.
     pub fn gone(&self, session: SessionId, viewer: ViewerId, how: Parting) {
         self.note(session, viewer, |note| note.gone = Some(how));

@@ -26,6 +26,9 @@ pub trait Viewer: Send + Sync {
     /// It looks at `session` from now on, and says so when it is gone; unless it is gone already.
     fn seated(&self, session: SessionId) -> Option<Parting>;
 
+    /// It has been told the last event of `session`, which it looks at until that is known to have arrived.
+    fn ending(&self, _session: SessionId) {}
+
     /// It no longer looks at `session`.
     fn unseated(&self, session: SessionId);
 

@@ -211,7 +211,9 @@ impl Party for Customer {
         {
             // The position says what one chat's customer has; with several it cannot be told whose.
             if let [session] = self.chats.all()[..] {
-                self.shared.hub.fetched(session, position);
+                self.shared
+                    .hub
+                    .confirmed(session, self.handle.id(), position);
             }
         }
         self.chats

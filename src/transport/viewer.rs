@@ -20,6 +20,8 @@ pub(super) struct Chats(Mutex<Looking>);
 #[derive(Default)]
 struct Looking {
     at: Vec<SessionId>,
+    /// Of these, those that have ended, and whose last event may still have to be told again.
+    ending: Vec<SessionId>,
     /// Chats that have been asked for, and not answered yet.
     asked: usize,
     /// Those whose owner has yet to hear that it must go back. What it still tells meanwhile would come too early.
@@ -64,9 +66,17 @@ impl Viewer for ClientViewer {
         looking.gone
     }
 
+    fn ending(&self, session: SessionId) {
+        let mut looking = self.chats.lock();
+        if looking.at.contains(&session) && !looking.ending.contains(&session) {
+            looking.ending.push(session);
+        }
+    }
+
     fn unseated(&self, session: SessionId) {
         let mut looking = self.chats.lock();
         looking.at.retain(|chat| *chat != session);
+        looking.ending.retain(|chat| *chat != session);
         looking.going_back.retain(|chat| *chat != session);
     }
 
@@ -81,7 +91,10 @@ impl Chats {
     pub(super) fn ask(&self, session: Option<SessionId>, max: usize) -> bool {
         let mut looking = self.lock();
         let known = session.is_some_and(|session| looking.at.contains(&session));
-        let may = known || looking.at.len() + looking.asked < max;
+        // What has ended makes room, but not for ever more that nobody confirms.
+        let going_on = looking.at.len().saturating_sub(looking.ending.len());
+        let may =
+            known || (going_on + looking.asked < max && looking.at.len() < max.saturating_mul(4));
         looking.asked += usize::from(may);
         may
     }

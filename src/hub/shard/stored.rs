@@ -282,6 +282,7 @@ impl Room {
         self.seats.retain_mut(|seat| {
             if seat.is_over() && !seat.dismissed {
                 seat.dismissed = seat.participant == CUSTOMER || seat.dismiss(session, closed);
+                seat.viewer.ending(session);
             }
             let stays = !seat.is_done_with();
             if !stays {
