@@ -171,8 +171,9 @@ impl Shard {
             }
         }
         let full = seat.pace == Pace::Waiting;
-        if !full && seat.next == before {
-            // Nothing there up to what memory has: a gap that cannot be read.
+        if !full && seat.next == before && from == before {
+            // Nothing there up to what memory has: a gap that cannot be read. What was read for an earlier seat of the
+            // viewer says nothing of the kind.
             seat.next = seat.next.max(room.first_recent());
         }
         seat.pace = Pace::Waiting;
