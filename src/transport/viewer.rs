@@ -60,6 +60,7 @@ impl Viewer for ClientViewer {
 
     fn seated(&self, session: SessionId) -> Option<Parting> {
         let mut looking = self.chats.lock();
+        looking.going_back.retain(|chat| *chat != session);
         if looking.gone.is_none() && !looking.at.contains(&session) {
             looking.at.push(session);
         }

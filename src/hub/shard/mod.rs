@@ -399,7 +399,7 @@ impl Shard {
     fn ask(&mut self, session: SessionId, ask: Ask, now: Now) {
         match self.rooms.get_mut(&session) {
             Some(Slot::Awake(_)) => self.answer(session, ask, now),
-            Some(Slot::Loading(loading)) => loading.wait(ask),
+            Some(Slot::Loading(loading)) => loading.wait(session, ask),
             None if ask.concerns_only_the_awake() => {}
             None => {
                 self.rooms.insert(

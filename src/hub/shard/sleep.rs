@@ -334,11 +334,14 @@ impl Shard {
 
 impl Loading {
     /// What is asked waits; what its viewers say of themselves is heard at once.
-    pub(super) fn wait(&mut self, ask: Ask) {
+    pub(super) fn wait(&mut self, session: SessionId, ask: Ask) {
         match ask {
             Ask::Room(_) => {}
             Ask::Gone(viewer, _) => self.seats.retain(|seat| seat.viewer.id() != viewer),
-            Ask::Rewind(viewer, index) => self.seat(viewer, |seat| seat.rewind(index)),
+            Ask::Rewind(viewer, index) => self.seat(viewer, |seat| {
+                seat.rewind(index);
+                seat.viewer.rewound(session);
+            }),
             Ask::Confirmed(viewer, index) => {
                 let mut customer = false;
                 self.seat(viewer, |seat| {
