@@ -1,9 +1,18 @@
 //! Reading a body without ever holding more of it than allowed.
 
-use bytes::Bytes;
+use std::pin::{Pin, pin};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body;
 use hyper::header::{CONTENT_ENCODING, HeaderMap};
+use tokio::time::timeout;
+
+/// Bytes of a refused body that are read and thrown away before the answer closes the connection.
+const PASSED_OVER_MAX: usize = 4 << 20;
+/// And for how long: some wait for the answer before they send anything.
+const PASSED_OVER_FOR: Duration = Duration::from_secs(1);
 
 /// Why a body was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,7 +31,7 @@ pub enum Trouble {
     /// The connection broke, or the framing is wrong.
     #[error("the body ended early or is framed wrongly")]
     Broken,
-    /// It did not arrive in time. Not told by [`read`], which knows no time, but by who limits it.
+    /// It did not arrive in time. Not told by [`read`], but by who limits it.
     #[error("the body did not arrive in time")]
     Slow,
 }
@@ -40,13 +49,29 @@ where
     if is_compressed(headers) {
         return Err(Trouble::Compressed);
     }
+    let mut body = pin!(body);
     if body.size_hint().lower() > u64::try_from(max).unwrap_or(u64::MAX) {
+        let _ = timeout(PASSED_OVER_FOR, pass_over(body)).await;
         return Err(Trouble::TooLarge { option, max });
     }
-    match Limited::new(body, max).collect().await {
+    match Limited::new(body.as_mut(), max).collect().await {
         Ok(whole) => Ok(whole.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Trouble::TooLarge { option, max }),
+        Err(error) if error.is::<LengthLimitError>() => {
+            let _ = timeout(PASSED_OVER_FOR, pass_over(body)).await;
+            Err(Trouble::TooLarge { option, max })
+        }
         Err(_) => Err(Trouble::Broken),
+    }
+}
+
+/// Reads on without keeping anything: whoever is still writing when the connection closes never sees the answer.
+async fn pass_over<B: Body>(mut body: Pin<&mut B>) {
+    let mut passed = 0;
+    while passed < PASSED_OVER_MAX {
+        let Some(Ok(frame)) = body.as_mut().frame().await else {
+            return;
+        };
+        passed += frame.data_ref().map_or(1, Buf::remaining);
     }
 }
 
