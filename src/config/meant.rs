@@ -129,7 +129,7 @@ pub struct Limits {
     pub user_data_bytes_max: usize,
     /// `chats-per-client`: chats of one Bayeux client.
     pub chats_per_client_max: usize,
-    /// `participants`: of one session, over its whole life.
+    /// `participants`: of one session, at a time.
     pub participants_max: usize,
     /// `subscriptions-per-client`: of one Bayeux client.
     pub subscriptions_max: usize,
