@@ -1,0 +1,197 @@
+//! `dormant`: async chats that nobody is in, in the hundreds of thousands.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use hdrhistogram::Histogram;
+use serde_json::Value;
+
+use crate::machine::disk_use;
+use crate::net::{Crowd, Receiver, Setup, request};
+use crate::people::{self, Chat};
+use crate::report::{Cell, Report, number, progress, text};
+use crate::server::{Parlor, Start};
+
+/// Connections that create chats at once: a group commit carries as many.
+const DOORS: usize = 128;
+
+/// How many chats, and how many of them are woken.
+#[derive(Args, Clone, Debug)]
+pub struct Options {
+    /// Async chats, each with a push subscription.
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    pub chats: usize,
+    /// Of them, so many are woken by a refresh, one after another.
+    #[arg(long, value_name = "N", default_value_t = 2_000)]
+    pub wake: usize,
+    /// Seconds that they may take at most to go dormant.
+    #[arg(long, value_name = "S", default_value_t = 300)]
+    pub patience: u64,
+}
+
+/// Runs the sub-command.
+pub fn run(options: &Options, start: &Start) -> Result<Report> {
+    let receiver = Receiver::new(Duration::from_millis(1))?;
+    let url = format!("push.customhttp.url=\"http://{}/hook\"", receiver.address());
+    let mut parlor = start.parlor(&[
+        &url,
+        "settings.flex-push-timeout=31536000",
+        "settings.async-idle-alert=31536000",
+    ])?;
+    std::thread::sleep(Duration::from_secs(1));
+    let (empty, disk) = (parlor.process().resident()?, disk_use(parlor.folder())?);
+    let mut report = Report::new(
+        format!("dormant: {} async chats", options.chats),
+        &["what", "value", "unit"],
+    );
+
+    let began = Instant::now();
+    let woken = create(options, &parlor)?;
+    report.row(row(
+        "created",
+        options.chats as f64 / began.elapsed().as_secs_f64(),
+        0,
+        "a second",
+    ));
+    let asleep = fall_asleep(options, &parlor)?;
+    report.row(row("the last asleep after", asleep.as_secs_f64(), 0, "s"));
+    let each = |bytes: u64| bytes as f64 / options.chats as f64;
+    let resident = parlor.process().resident()?;
+    report.row(row(
+        "memory beyond an empty start",
+        resident.saturating_sub(empty) as f64 / 1_048_576.0,
+        1,
+        "MiB",
+    ));
+    report.row(row(
+        "memory",
+        each(resident.saturating_sub(empty)),
+        0,
+        "bytes each",
+    ));
+    report.row(row(
+        "disk",
+        each(disk_use(parlor.folder())?.saturating_sub(disk)),
+        0,
+        "bytes each",
+    ));
+
+    let (again, took) = parlor.restart(false)?;
+    parlor = again;
+    report.row(row("ready again after", took.as_secs_f64(), 2, "s"));
+    std::thread::sleep(Duration::from_secs(1));
+    let restarted = parlor.process().resident()?.saturating_sub(empty);
+    report.row(row(
+        "memory then, beyond an empty start",
+        restarted as f64 / 1_048_576.0,
+        1,
+        "MiB",
+    ));
+    wake(&parlor, &woken, &mut report)?;
+    let (again, took) = parlor.restart(true)?;
+    report.row(row("ready again after kill -9", took.as_secs_f64(), 2, "s"));
+    drop(again);
+    Ok(report)
+}
+
+fn row(what: &str, value: f64, decimals: usize, unit: &str) -> Vec<Cell> {
+    vec![text(what), number(value, decimals), text(unit)]
+}
+
+/// Creates them all, [`DOORS`] at a time, and returns those that will be woken: spread evenly.
+fn create(options: &Options, parlor: &Parlor) -> Result<Vec<(String, Chat)>> {
+    let mut crowd = Crowd::new()?;
+    let (mut asked, mut begun) = (0, 0);
+    let mut ask = || {
+        asked += 1;
+        (asked <= options.chats).then(|| {
+            request(
+                &parlor.public,
+                people::REST,
+                people::FORM,
+                &people::subscribing(asked),
+            )
+        })
+    };
+    for _ in 0..DOORS.min(options.chats) {
+        let id = crowd.add(Setup::http(parlor.public, people::REST)?.into_wire()?)?;
+        crowd.send_raw(id, ask().context("as many doors as chats")?.as_bytes())?;
+    }
+    let (stride, mut kept) = ((options.chats / options.wake.max(1)).max(1), Vec::new());
+    let mut quiet = Instant::now();
+    while begun < options.chats {
+        let before = begun;
+        crowd.turn(Duration::from_millis(100), |_, wire, reply| {
+            if begun % stride == 0 {
+                kept.push(people::begun(&serde_json::from_slice(reply)?)?);
+            } else if memchr::memmem::find(reply, b"\"statusCode\":0").is_none() {
+                bail!("a chat was refused: {}", String::from_utf8_lossy(reply));
+            }
+            begun += 1;
+            if begun % 100_000 == 0 {
+                progress(format_args!("{begun} chats"));
+            }
+            if let Some(next) = ask() {
+                wire.push_raw(next.as_bytes());
+            }
+            Ok(())
+        })?;
+        if begun > before {
+            quiet = Instant::now();
+        } else if quiet.elapsed() > Duration::from_secs(30) {
+            bail!("no chat was begun for half a minute");
+        }
+    }
+    Ok(kept)
+}
+
+// Until the server says that none is live.
+fn fall_asleep(options: &Options, parlor: &Parlor) -> Result<Duration> {
+    let began = Instant::now();
+    loop {
+        let live = sessions(parlor)?.get("live").copied().unwrap_or(0.0);
+        if live == 0.0 {
+            return Ok(began.elapsed());
+        }
+        if began.elapsed() > Duration::from_secs(options.patience) {
+            bail!("{live} chats are still awake after {} s", options.patience);
+        }
+        progress(format_args!("{live} are awake"));
+        std::thread::sleep(Duration::from_secs(2));
+    }
+}
+
+// The server's own count of sessions by state.
+fn sessions(parlor: &Parlor) -> Result<HashMap<String, f64>> {
+    let text = people::metrics(parlor)?;
+    let lines = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("parlor_sessions{state=\""));
+    Ok(lines
+        .filter_map(|line| line.split_once("\"} "))
+        .filter_map(|(state, value)| Some((state.to_owned(), value.parse().ok()?)))
+        .collect())
+}
+
+fn wake(parlor: &Parlor, chats: &[(String, Chat)], report: &mut Report) -> Result<()> {
+    let mut door = Setup::http(parlor.public, people::REST)?;
+    let mut latencies = Histogram::<u64>::new(3)?;
+    for (user, chat) in chats {
+        let body = format!(
+            "userId={user}&secureKey={}&alias=1&transcriptPosition=1",
+            chat.key
+        );
+        let began = Instant::now();
+        let reply: Value = door.post(&people::rest_path(chat, "refresh"), people::FORM, &body)?;
+        latencies.record(began.elapsed().as_nanos() as u64)?;
+        if reply["statusCode"] != 0 || reply["messages"].as_array().is_none_or(Vec::is_empty) {
+            report.wrong([format!("a chat that slept is not whole: {reply}")]);
+        }
+    }
+    let at = |quantile| latencies.value_at_quantile(quantile) as f64 / 1e6;
+    report.row(row("woken, p50", at(0.5), 2, "ms"));
+    report.row(row("woken, p99", at(0.99), 2, "ms"));
+    Ok(())
+}

@@ -1,0 +1,8 @@
+//! The sub-commands.
+
+pub mod bayeux;
+pub mod chat;
+pub mod dormant;
+pub mod idle;
+pub mod push;
+pub mod stall;

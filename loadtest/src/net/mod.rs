@@ -1,0 +1,13 @@
+//! Connections, in the thousands, in one thread.
+
+mod crowd;
+mod http;
+mod receiver;
+mod setup;
+mod websocket;
+mod wire;
+
+pub use crowd::{Crowd, Id};
+pub use receiver::Receiver;
+pub use setup::{Setup, request};
+pub use wire::Wire;

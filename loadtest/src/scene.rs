@@ -1,0 +1,227 @@
+//! People who write to each other at a given rate, and the search for the highest rate that a server holds.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::machine::Process;
+use crate::mark::Mark;
+use crate::pace::{Clock, Pace};
+use crate::report::progress;
+use crate::tally::{Latency, Tally};
+
+/// After the last message of a step: how long what is owed may take.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// Messages that are sent before what has come is read again.
+const BURST: usize = 32;
+
+/// Who writes to whom.
+pub trait Scene {
+    /// Somebody, in turn, writes a message.
+    fn write(&mut self, due: Duration) -> Result<()>;
+    /// Waits for at most `timeout`, and adds what came: its stream, and its mark.
+    fn turn(&mut self, timeout: Duration, came: &mut Vec<(usize, Mark)>) -> Result<()>;
+    /// Streams in all.
+    fn streams(&self) -> usize;
+    /// How many must see each message.
+    fn readers(&self) -> u64;
+    /// The server, for its CPU time.
+    fn server(&self) -> Process;
+}
+
+/// How long a rate is held.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Steps {
+    /// Seconds of each step before its measuring begins.
+    #[arg(long, value_name = "S", default_value_t = 1.0)]
+    pub warm: f64,
+    /// Measured seconds of each step.
+    #[arg(long, value_name = "S", default_value_t = 3.0)]
+    pub length: f64,
+    /// The highest p99, in milliseconds, at which a rate counts as held.
+    #[arg(long, value_name = "MS", default_value_t = 25.0)]
+    pub bound: f64,
+    /// The first rate, messages per second.
+    #[arg(long, value_name = "RATE", default_value_t = 2_000.0)]
+    pub from: f64,
+    /// Only this rate, no search.
+    #[arg(long, value_name = "RATE")]
+    pub rate: Option<f64>,
+}
+
+/// One rate, and how it went.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    /// Messages per second that were offered.
+    pub offered: f64,
+    /// Deliveries per second of what was due in the measured time.
+    pub delivered: f64,
+    /// Of these deliveries.
+    pub latency: Latency,
+    /// Server CPU per delivery, in microseconds.
+    pub cpu: f64,
+    /// How late the generator itself was at worst, in milliseconds: far more than nothing means that it was the limit.
+    pub late: f64,
+    /// It was given up: far more was owed than could still come in time.
+    pub overloaded: bool,
+}
+
+/// A scene with its record.
+pub struct Stage<S> {
+    scene: S,
+    clock: Clock,
+    tally: Tally,
+    expected: u64,
+    came: Vec<(usize, Mark)>,
+}
+
+impl Step {
+    /// Whether the server kept up.
+    pub fn holds(&self, bound: f64) -> bool {
+        !self.overloaded && self.latency.p99 <= bound
+    }
+}
+
+impl<S: Scene> Stage<S> {
+    /// Nobody has said anything yet.
+    pub fn new(scene: S) -> Self {
+        let tally = Tally::new(scene.streams());
+        Self {
+            scene,
+            clock: Clock::start(),
+            tally,
+            expected: 0,
+            came: Vec::new(),
+        }
+    }
+
+    /// The scene.
+    pub fn scene(&mut self) -> &mut S {
+        &mut self.scene
+    }
+
+    /// What is wrong so far.
+    pub fn wrong(&self) -> Vec<String> {
+        self.tally.wrong(self.expected)
+    }
+
+    /// The highest rate that holds: rising by a third until one does not, then between the two.
+    pub fn search(&mut self, steps: &Steps, mut seen: impl FnMut(&Step)) -> Result<Option<Step>> {
+        let mut run = |stage: &mut Self, rate: f64| -> Result<(Step, bool)> {
+            let step = stage.step(rate, steps)?;
+            progress(format_args!(
+                "{rate:.0}/s offered: {:.0}/s delivered, p50 {:.2} ms, p99 {:.2} ms, {:.1} µs CPU{}",
+                step.delivered,
+                step.latency.p50,
+                step.latency.p99,
+                step.cpu,
+                if step.overloaded { ", overloaded" } else { "" }
+            ));
+            seen(&step);
+            Ok((step, step.holds(steps.bound)))
+        };
+        if let Some(rate) = steps.rate {
+            return run(self, rate).map(|(step, _)| Some(step));
+        }
+        let (mut best, mut rate) = (None, steps.from);
+        let mut beyond = loop {
+            let (step, holds) = run(self, rate)?;
+            if !holds {
+                break rate;
+            }
+            best = Some(step);
+            rate *= 1.33;
+        };
+        for _ in 0..3 {
+            let Some(held) = best else { break };
+            let (step, holds) = run(self, f64::midpoint(held.offered, beyond))?;
+            if holds {
+                best = Some(step)
+            } else {
+                beyond = step.offered
+            }
+        }
+        Ok(best)
+    }
+
+    /// One rate.
+    pub fn step(&mut self, rate: f64, steps: &Steps) -> Result<Step> {
+        let (warm, length) = (
+            Duration::from_secs_f64(steps.warm),
+            Duration::from_secs_f64(steps.length),
+        );
+        let begin = self.clock.now();
+        let (from, until) = (begin + warm, begin + warm + length);
+        self.tally.measure(from, until);
+        let mut pace = Pace::new(rate, begin, warm + length);
+        let (mut cpu, mut late, mut overloaded) = (None, Duration::ZERO, false);
+        while !pace.is_over() && !overloaded {
+            late = late.max(self.write_due(&mut pace)?);
+            self.turn(pace.idle(self.clock.now()))?;
+            if cpu.is_none() && self.clock.now() >= from {
+                cpu = Some((
+                    self.scene.server().cpu()?,
+                    self.clock.now(),
+                    self.tally.delivered,
+                ));
+            }
+            overloaded = self.owed() as f64 > (rate * self.scene.readers() as f64).max(2_000.0);
+        }
+        let used = self.cpu_since(cpu)?;
+        self.drain()?;
+        let delivered = self.tally.measured as f64 / length.as_secs_f64();
+        let latency = self.tally.latency();
+        Ok(Step {
+            offered: rate,
+            delivered,
+            latency,
+            cpu: used,
+            late: late.as_secs_f64() * 1e3,
+            overloaded,
+        })
+    }
+
+    // Microseconds of the server's CPU per delivery since the sample.
+    fn cpu_since(&mut self, sample: Option<(Duration, Duration, u64)>) -> Result<f64> {
+        let Some((before, _, delivered)) = sample else {
+            return Ok(0.0);
+        };
+        let used = self.scene.server().cpu()?.saturating_sub(before);
+        Ok(used.as_secs_f64() * 1e6 / (self.tally.delivered - delivered).max(1) as f64)
+    }
+
+    fn write_due(&mut self, pace: &mut Pace) -> Result<Duration> {
+        let mut late = Duration::ZERO;
+        for _ in 0..BURST {
+            let now = self.clock.now();
+            let Some(due) = pace.due(now) else { break };
+            late = late.max(now - due);
+            self.scene.write(due)?;
+            self.expected += self.scene.readers();
+        }
+        Ok(late)
+    }
+
+    fn turn(&mut self, timeout: Duration) -> Result<()> {
+        self.scene.turn(timeout, &mut self.came)?;
+        let now = self.clock.now();
+        for (stream, mark) in self.came.drain(..) {
+            self.tally.saw(stream, mark, now);
+        }
+        Ok(())
+    }
+
+    fn owed(&self) -> u64 {
+        self.expected.saturating_sub(self.tally.delivered)
+    }
+
+    fn drain(&mut self) -> Result<()> {
+        let end = self.clock.now() + DRAIN;
+        while self.owed() > 0 && self.clock.now() < end {
+            self.turn(Duration::from_millis(1))?;
+        }
+        Ok(())
+    }
+}

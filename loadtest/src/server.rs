@@ -1,0 +1,195 @@
+//! The server that is measured: Parlor itself, started fresh on a scratch folder, or a peer.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use tempfile::TempDir;
+
+use crate::machine::Process;
+
+/// The token of the agents that the generator plays, and its SHA-256 for the configuration.
+pub const AGENT_TOKEN: &str = "loadtest-agent";
+const AGENT_TOKEN_SHA256: &str = "742f688c6f6b5b66c2d01d0ed28dc8c3c8a66ecc3150269e2e072e32d5a3edab";
+
+/// How a Parlor to be measured is started.
+#[derive(Args, Clone, Debug)]
+pub struct Start {
+    /// The binary; without it the release build of this checkout is made and used.
+    #[arg(long, value_name = "FILE")]
+    pub server: Option<PathBuf>,
+    /// The cores of the server, as taskset takes them.
+    #[arg(long, value_name = "CORES", default_value = "0")]
+    pub server_cores: String,
+    /// Worker threads of the server.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub threads: usize,
+    /// Where its scratch data folder is made; on a tmpfs (/dev/shm) the store costs no disk.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// An option for the server, SECTION.OPTION=VALUE; may be repeated.
+    #[arg(long, value_name = "OPTION")]
+    pub set: Vec<String>,
+}
+
+/// A running Parlor. It ends with this value.
+#[derive(Debug)]
+pub struct Parlor {
+    child: Child,
+    binary: PathBuf,
+    start: Start,
+    folder: Option<TempDir>,
+    /// Customers.
+    pub public: SocketAddr,
+    /// Agents, health.
+    pub internal: SocketAddr,
+}
+
+impl Start {
+    /// Starts it on a fresh folder, with more options beside those of the command line.
+    pub fn parlor(&self, options: &[&str]) -> Result<Parlor> {
+        let binary = self.binary()?;
+        let parent = self.data.clone().unwrap_or_else(std::env::temp_dir);
+        let folder = tempfile::Builder::new()
+            .prefix("parlor-loadtest-")
+            .tempdir_in(&parent)?;
+        let mut start = self.clone();
+        start
+            .set
+            .extend(options.iter().map(|&option| option.to_owned()));
+        start.run(binary, folder)
+    }
+
+    fn run(self, binary: PathBuf, folder: TempDir) -> Result<Parlor> {
+        let mut command = Command::new("taskset");
+        command.args(["-c", &self.server_cores]).arg(&binary);
+        command.args(["--public", "127.0.0.1:0", "--internal", "127.0.0.1:0"]);
+        command.arg("--data-dir").arg(folder.path());
+        command.args(["--set", &format!("store.worker-threads={}", self.threads)]);
+        command.args([
+            "--set",
+            &format!("agent.load.token-sha256={AGENT_TOKEN_SHA256}"),
+        ]);
+        command.args([
+            "--set",
+            "agent.load.nickname=Load",
+            "--set",
+            "agent.load.role=agent",
+            "--set",
+            "log.level=warn",
+        ]);
+        for option in &self.set {
+            command.args(["--set", option]);
+        }
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stdin(Stdio::null())
+            .spawn()
+            .context("starting the server")?;
+        let (public, internal) = ready(&mut child)?;
+        Ok(Parlor {
+            child,
+            binary,
+            start: self,
+            folder: Some(folder),
+            public,
+            internal,
+        })
+    }
+
+    fn binary(&self) -> Result<PathBuf> {
+        if let Some(binary) = &self.server {
+            return Ok(binary.clone());
+        }
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .context("loadtest stands in no workspace")?;
+        let built = Command::new("cargo")
+            .args([
+                "build",
+                "--release",
+                "--quiet",
+                "--locked",
+                "--package",
+                "parlor",
+                "--bin",
+                "parlor",
+            ])
+            .current_dir(root)
+            .status()
+            .context("building the server with cargo")?;
+        if !built.success() {
+            bail!("the server does not build");
+        }
+        let target =
+            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+        Ok(target.join("release/parlor"))
+    }
+}
+
+impl Parlor {
+    /// Its process.
+    pub fn process(&self) -> Process {
+        Process(self.child.id())
+    }
+
+    /// Its data folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.as_ref().map_or(Path::new(""), TempDir::path)
+    }
+
+    /// Ends it with SIGTERM, or at once, and starts it again on the same data. Says how long the start took until ready.
+    pub fn restart(mut self, at_once: bool) -> Result<(Self, Duration)> {
+        let folder = self.folder.take().context("a server without a folder")?;
+        let (binary, start) = (self.binary.clone(), self.start.clone());
+        if at_once {
+            self.child.kill()?;
+            self.child.wait()?;
+        }
+        drop(self);
+        let began = Instant::now();
+        let again = start.run(binary, folder)?;
+        Ok((again, began.elapsed()))
+    }
+}
+
+impl Drop for Parlor {
+    fn drop(&mut self) {
+        end(&mut self.child);
+    }
+}
+
+/// Ends a child: politely, and if that does not help within ten seconds, at once.
+pub fn end(child: &mut Child) {
+    if let Some(pid) = rustix::process::Pid::from_raw(child.id().cast_signed()) {
+        // It may have ended by itself.
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+    }
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while Instant::now() < deadline {
+        if matches!(child.try_wait(), Ok(Some(_)) | Err(_)) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+fn ready(child: &mut Child) -> Result<(SocketAddr, SocketAddr)> {
+    let output = child.stdout.take().context("a server without output")?;
+    for line in BufReader::new(output).lines() {
+        let line = line?;
+        if let Some(addresses) = line.strip_prefix("parlor ready public=http://") {
+            let (public, internal) = addresses
+                .split_once(" internal=http://")
+                .context("a strange ready line")?;
+            return Ok((public.parse()?, internal.parse()?));
+        }
+    }
+    bail!("the server ended before it was ready")
+}
