@@ -7,6 +7,7 @@ mod machine;
 mod mark;
 mod net;
 mod pace;
+mod peer;
 mod people;
 mod report;
 mod scene;
@@ -43,6 +44,20 @@ enum Command {
     Bayeux {
         #[command(flatten)]
         options: commands::bayeux::Options,
+        #[command(flatten)]
+        start: Start,
+    },
+    /// Parlor and other servers in turn, and the ratios.
+    Compare {
+        #[command(flatten)]
+        options: commands::compare::Options,
+        #[command(flatten)]
+        start: Start,
+    },
+    /// Instructions and system calls per message, as the number of chats grows.
+    Cost {
+        #[command(flatten)]
+        options: commands::cost::Options,
         #[command(flatten)]
         start: Start,
     },
@@ -101,6 +116,8 @@ fn run(cli: &Cli) -> Result<Report> {
     machine::stay_on(cli.core)?;
     let report = match &cli.command {
         Command::Bayeux { options, start } => commands::bayeux::run(options, start),
+        Command::Compare { options, start } => commands::compare::run(options, start),
+        Command::Cost { options, start } => commands::cost::run(options, start),
         Command::Idle { options, start } => commands::idle::run(options, start, descriptors),
         Command::Push { options, start } => commands::push::run(options, start),
         Command::Dormant { options, start } => commands::dormant::run(options, start),

@@ -126,10 +126,9 @@ pub fn rest_message(chat: &Chat, user: &str, mark: Mark, size: usize) -> String 
         .replace(' ', "+")
         .replace('<', "%3C")
         .replace('>', "%3E");
-    format!(
-        "userId={user}&secureKey={}&alias=1&message={text}",
-        chat.key
-    )
+    // Keys are base64 or hexadecimal.
+    let key = chat.key.replace('+', "%2B");
+    format!("userId={user}&secureKey={key}&alias=1&message={text}")
 }
 
 /// The whole request of one.

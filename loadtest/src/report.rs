@@ -42,6 +42,11 @@ impl Report {
         self.wrong.extend(what);
     }
 
+    /// What was wrong, for another report.
+    pub fn take_wrong(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.wrong)
+    }
+
     /// Whether nothing was wrong.
     pub fn is_right(&self) -> bool {
         self.wrong.is_empty()

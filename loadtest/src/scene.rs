@@ -52,7 +52,7 @@ pub struct Steps {
 }
 
 /// One rate, and how it went.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Step {
     /// Messages per second that were offered.
     pub offered: f64,

@@ -34,6 +34,9 @@ pub struct Start {
     /// An option for the server, SECTION.OPTION=VALUE; may be repeated.
     #[arg(long, value_name = "OPTION")]
     pub set: Vec<String>,
+    /// What the server is run under: a program with arguments, as valgrind.
+    #[arg(skip)]
+    pub wrap: Vec<String>,
 }
 
 /// A running Parlor. It ends with this value.
@@ -66,7 +69,10 @@ impl Start {
 
     fn run(self, binary: PathBuf, folder: TempDir) -> Result<Parlor> {
         let mut command = Command::new("taskset");
-        command.args(["-c", &self.server_cores]).arg(&binary);
+        command
+            .args(["-c", &self.server_cores])
+            .args(&self.wrap)
+            .arg(&binary);
         command.args(["--public", "127.0.0.1:0", "--internal", "127.0.0.1:0"]);
         command.arg("--data-dir").arg(folder.path());
         command.args(["--set", &format!("store.worker-threads={}", self.threads)]);
@@ -140,6 +146,15 @@ impl Parlor {
     /// Its data folder.
     pub fn folder(&self) -> &Path {
         self.folder.as_ref().map_or(Path::new(""), TempDir::path)
+    }
+
+    /// Ends it and starts it again on the same data in another way.
+    pub fn restart_as(mut self, start: Start) -> Result<Self> {
+        self.start = Start {
+            set: self.start.set.clone(),
+            ..start
+        };
+        self.restart(false).map(|(again, _)| again)
     }
 
     /// Ends it with SIGTERM, or at once, and starts it again on the same data. Says how long the start took until ready.

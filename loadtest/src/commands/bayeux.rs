@@ -61,19 +61,7 @@ pub fn run(options: &Options, start: &Start) -> Result<Report> {
             Target::Parlor(&parlor)
         }
     };
-    let mut report = Report::new(
-        title(options),
-        &[
-            "offered/s",
-            "delivered/s",
-            "p50 ms",
-            "p99 ms",
-            "p99.9 ms",
-            "CPU µs",
-            "late ms",
-            "holds",
-        ],
-    );
+    let mut report = Report::new(title(options), &COLUMNS);
     measure(options, &target, &mut report)?;
     Ok(report)
 }
@@ -124,6 +112,18 @@ fn title(options: &Options) -> String {
         ),
     }
 }
+
+/// What is said of one step.
+pub const COLUMNS: [&str; 8] = [
+    "offered/s",
+    "delivered/s",
+    "p50 ms",
+    "p99 ms",
+    "p99.9 ms",
+    "CPU µs",
+    "late ms",
+    "holds",
+];
 
 /// The line of one step.
 pub fn cells(step: &Step, bound: f64) -> Vec<crate::report::Cell> {

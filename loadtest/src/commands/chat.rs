@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
 use crate::bayeux::{Clients, Transport, Who};
-use crate::commands::bayeux::cells;
+use crate::commands::bayeux::{COLUMNS, cells};
 use crate::machine::Process;
 use crate::mark::Mark;
 use crate::net::{Id, Setup};
@@ -49,6 +49,26 @@ pub struct Options {
     pub steps: Steps,
 }
 
+impl Default for Options {
+    fn default() -> Self {
+        let steps = Steps {
+            warm: 1.0,
+            length: 3.0,
+            bound: 25.0,
+            from: 2_000.0,
+            rate: None,
+        };
+        Self {
+            door: Door::Websocket,
+            chats: 1_000,
+            agents: 100,
+            agent_share: 0,
+            size: 200,
+            steps,
+        }
+    }
+}
+
 /// Runs the sub-command.
 pub fn run(options: &Options, start: &Start) -> Result<Report> {
     let parlor = start.parlor(&[])?;
@@ -56,19 +76,7 @@ pub fn run(options: &Options, start: &Start) -> Result<Report> {
         "chat: {} chats over {:?}, {} agents, {} bytes",
         options.chats, options.door, options.agents, options.size
     );
-    let mut report = Report::new(
-        title,
-        &[
-            "offered/s",
-            "delivered/s",
-            "p50 ms",
-            "p99 ms",
-            "p99.9 ms",
-            "CPU µs",
-            "late ms",
-            "holds",
-        ],
-    );
+    let mut report = Report::new(title, &COLUMNS);
     let mut stage = Stage::new(Conversation::new(options, &parlor)?);
     let best = stage.search(&options.steps, |step| {
         report.row(cells(step, options.steps.bound))
@@ -82,7 +90,7 @@ pub fn run(options: &Options, start: &Start) -> Result<Report> {
 }
 
 /// Chats `0..n`: customer `i` writes as `i`, its agent as `n + i`.
-struct Conversation {
+pub struct Conversation {
     clients: Clients,
     chats: Vec<Chat>,
     customers: Vec<Customer>,
@@ -104,7 +112,8 @@ enum Customer {
 }
 
 impl Conversation {
-    fn new(options: &Options, parlor: &Parlor) -> Result<Self> {
+    /// Everybody comes in, and every agent joins its chats.
+    pub fn new(options: &Options, parlor: &Parlor) -> Result<Self> {
         let (mut clients, mut chats, mut customers) = (Clients::new()?, Vec::new(), Vec::new());
         for _ in 0..options.chats {
             let (customer, chat) = enter(options.door, parlor, &mut clients)?;

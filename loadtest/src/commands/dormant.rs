@@ -1,6 +1,5 @@
 //! `dormant`: async chats that nobody is in, in the hundreds of thousands.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -33,67 +32,91 @@ pub struct Options {
 
 /// Runs the sub-command.
 pub fn run(options: &Options, start: &Start) -> Result<Report> {
+    // It listens, and nobody writes to it: the chats sleep.
     let receiver = Receiver::new(Duration::from_millis(1))?;
-    let url = format!("push.customhttp.url=\"http://{}/hook\"", receiver.address());
-    let mut parlor = start.parlor(&[
-        &url,
-        "settings.flex-push-timeout=31536000",
-        "settings.async-idle-alert=31536000",
-    ])?;
-    std::thread::sleep(Duration::from_secs(1));
-    let (empty, disk) = (parlor.process().resident()?, disk_use(parlor.folder())?);
+    let parlor = begin(start, &receiver)?;
+    let empty = Level::of(&parlor)?;
     let mut report = Report::new(
         format!("dormant: {} async chats", options.chats),
         &["what", "value", "unit"],
     );
-
     let began = Instant::now();
     let woken = create(options, &parlor)?;
-    report.row(row(
-        "created",
-        options.chats as f64 / began.elapsed().as_secs_f64(),
-        0,
-        "a second",
-    ));
-    let asleep = fall_asleep(options, &parlor)?;
-    report.row(row("the last asleep after", asleep.as_secs_f64(), 0, "s"));
+    let rate = options.chats as f64 / began.elapsed().as_secs_f64();
+    report.row(row("created", rate, 0, "a second"));
+    let slept = fall_asleep(options, &parlor)?;
+    report.row(row("the last asleep after", slept.as_secs_f64(), 0, "s"));
+    let full = Level::of(&parlor)?;
+    let mib = |bytes: u64| bytes.saturating_sub(empty.memory) as f64 / 1_048_576.0;
     let each = |bytes: u64| bytes as f64 / options.chats as f64;
-    let resident = parlor.process().resident()?;
     report.row(row(
         "memory beyond an empty start",
-        resident.saturating_sub(empty) as f64 / 1_048_576.0,
+        mib(full.memory),
         1,
         "MiB",
     ));
     report.row(row(
-        "memory",
-        each(resident.saturating_sub(empty)),
-        0,
-        "bytes each",
-    ));
-    report.row(row(
         "disk",
-        each(disk_use(parlor.folder())?.saturating_sub(disk)),
+        each(full.disk.saturating_sub(empty.disk)),
         0,
         "bytes each",
     ));
 
-    let (again, took) = parlor.restart(false)?;
-    parlor = again;
+    let (parlor, took) = parlor.restart(false)?;
     report.row(row("ready again after", took.as_secs_f64(), 2, "s"));
     std::thread::sleep(Duration::from_secs(1));
-    let restarted = parlor.process().resident()?.saturating_sub(empty);
+    let restarted = Level::of(&parlor)?;
     report.row(row(
         "memory then, beyond an empty start",
-        restarted as f64 / 1_048_576.0,
+        mib(restarted.memory),
         1,
         "MiB",
     ));
     wake(&parlor, &woken, &mut report)?;
-    let (again, took) = parlor.restart(true)?;
+    let (parlor, took) = parlor.restart(true)?;
     report.row(row("ready again after kill -9", took.as_secs_f64(), 2, "s"));
-    drop(again);
+    drop(parlor);
     Ok(report)
+}
+
+/// A server with so many dormant chats.
+pub fn asleep(chats: usize, start: &Start) -> Result<Parlor> {
+    let receiver = Receiver::new(Duration::from_millis(1))?;
+    let parlor = begin(start, &receiver)?;
+    let options = Options {
+        chats,
+        wake: 1,
+        patience: 600,
+    };
+    create(&options, &parlor)?;
+    fall_asleep(&options, &parlor)?;
+    Ok(parlor)
+}
+
+fn begin(start: &Start, receiver: &Receiver) -> Result<Parlor> {
+    let url = format!("push.customhttp.url=\"http://{}/hook\"", receiver.address());
+    let long = [
+        "settings.flex-push-timeout=1728000",
+        "settings.async-idle-alert=1728000",
+    ];
+    let parlor = start.parlor(&[&url, long[0], long[1]])?;
+    std::thread::sleep(Duration::from_secs(1));
+    Ok(parlor)
+}
+
+/// What a server takes of the machine.
+struct Level {
+    memory: u64,
+    disk: u64,
+}
+
+impl Level {
+    fn of(parlor: &Parlor) -> Result<Self> {
+        Ok(Self {
+            memory: parlor.process().resident()?,
+            disk: disk_use(parlor.folder())?,
+        })
+    }
 }
 
 fn row(what: &str, value: f64, decimals: usize, unit: &str) -> Vec<Cell> {
@@ -151,7 +174,7 @@ fn create(options: &Options, parlor: &Parlor) -> Result<Vec<(String, Chat)>> {
 fn fall_asleep(options: &Options, parlor: &Parlor) -> Result<Duration> {
     let began = Instant::now();
     loop {
-        let live = sessions(parlor)?.get("live").copied().unwrap_or(0.0);
+        let live = live(parlor)?;
         if live == 0.0 {
             return Ok(began.elapsed());
         }
@@ -163,16 +186,15 @@ fn fall_asleep(options: &Options, parlor: &Parlor) -> Result<Duration> {
     }
 }
 
-// The server's own count of sessions by state.
-fn sessions(parlor: &Parlor) -> Result<HashMap<String, f64>> {
+// The server's own count of those in memory.
+fn live(parlor: &Parlor) -> Result<f64> {
     let text = people::metrics(parlor)?;
-    let lines = text
+    let value = text
         .lines()
-        .filter_map(|line| line.strip_prefix("parlor_sessions{state=\""));
-    Ok(lines
-        .filter_map(|line| line.split_once("\"} "))
-        .filter_map(|(state, value)| Some((state.to_owned(), value.parse().ok()?)))
-        .collect())
+        .find_map(|line| line.strip_prefix("parlor_sessions_live "));
+    value
+        .and_then(|value| value.parse().ok())
+        .context("the server does not say how many sessions are live")
 }
 
 fn wake(parlor: &Parlor, chats: &[(String, Chat)], report: &mut Report) -> Result<()> {

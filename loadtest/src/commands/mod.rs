@@ -2,6 +2,8 @@
 
 pub mod bayeux;
 pub mod chat;
+pub mod compare;
+pub mod cost;
 pub mod dormant;
 pub mod idle;
 pub mod push;

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::bayeux::Clients;
-use crate::commands::bayeux::cells;
+use crate::commands::bayeux::{COLUMNS, cells};
 use crate::machine::Process;
 use crate::mark::Mark;
 use crate::net::{Receiver, Setup};
@@ -67,19 +67,7 @@ fn alone(options: &Options, mut stage: Stage<Notifications>) -> Result<Report> {
         "push: {} chats, a receiver that takes {} ms",
         options.chats, options.latency
     );
-    let mut report = Report::new(
-        title,
-        &[
-            "offered/s",
-            "delivered/s",
-            "p50 ms",
-            "p99 ms",
-            "p99.9 ms",
-            "CPU µs",
-            "late ms",
-            "holds",
-        ],
-    );
+    let mut report = Report::new(title, &COLUMNS);
     stage.search(&options.steps, |step| {
         report.row(cells(step, options.steps.bound))
     })?;

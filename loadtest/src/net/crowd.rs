@@ -65,7 +65,6 @@ impl Crowd {
         self.wires[id.0] = None;
     }
 
-
     /// Waits for at most `timeout`, and hands over what came. A connection that fails ends the run: a server that is
     /// measured may not drop one.
     pub fn turn(

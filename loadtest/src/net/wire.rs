@@ -77,7 +77,6 @@ impl Wire {
         Ok(())
     }
 
-
     /// Reads what is there and hands over every whole message; what the handler pushes is written afterwards.
     pub(super) fn receive(
         &mut self,

@@ -1,0 +1,193 @@
+//! `compare`: Parlor and its peers in turn, by the same generator in the same run.
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+
+use crate::bayeux::Transport;
+use crate::commands::bayeux::{self, Target};
+use crate::peer::{Kind, Peer};
+use crate::report::{Report, number, progress, text};
+use crate::scene::{Step, Steps};
+use crate::server::Start;
+
+/// Against whom, at what, and how often.
+#[derive(Args, Clone, Debug)]
+pub struct Options {
+    /// The peers; all unless given.
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "cometd-java,cometd-node,faye"
+    )]
+    pub peers: Vec<Kind>,
+    /// What is measured; all unless given.
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "websocket,long-polling,fan-out"
+    )]
+    pub matches: Vec<Match>,
+    /// How often each is measured, in turn with the other.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub rounds: usize,
+    /// Clients that publish to themselves.
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    pub clients: usize,
+    /// Readers of a fan-out.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub readers: usize,
+    /// Seconds of load before a peer's figures count, instead of what it is known to need.
+    #[arg(long, value_name = "S")]
+    pub warm_up: Option<f64>,
+    /// The rates.
+    #[command(flatten)]
+    pub steps: Steps,
+}
+
+/// One discipline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Match {
+    /// Everybody publishes to themselves over a WebSocket.
+    Websocket,
+    /// The same over long-polling.
+    LongPolling,
+    /// One publishes to many, over WebSockets.
+    FanOut,
+}
+
+impl Match {
+    fn transport(self) -> Transport {
+        match self {
+            Self::Websocket | Self::FanOut => Transport::Websocket,
+            Self::LongPolling => Transport::LongPolling,
+        }
+    }
+
+    fn options(self, options: &Options) -> bayeux::Options {
+        // Deliveries are counted, messages are offered: a fan-out begins as many times lower.
+        let (fan_out, from) = match self {
+            Self::FanOut => (
+                Some(options.readers),
+                options.steps.from / options.readers as f64 * 10.0,
+            ),
+            Self::Websocket | Self::LongPolling => (None, options.steps.from),
+        };
+        bayeux::Options {
+            url: None,
+            pid: None,
+            transport: self.transport(),
+            clients: options.clients,
+            fan_out,
+            size: 200,
+            steps: Steps {
+                from,
+                ..options.steps
+            },
+        }
+    }
+}
+
+/// Runs the sub-command.
+pub fn run(options: &Options, start: &Start) -> Result<Report> {
+    let columns = [
+        "match",
+        "peer",
+        "parlor/s",
+        "peer/s",
+        "ratio",
+        "parlor µs",
+        "peer µs",
+        "parlor p99 ms",
+        "peer p99 ms",
+    ];
+    let mut report = Report::new(
+        format!(
+            "compare: medians of {} rounds each, in turn",
+            options.rounds
+        ),
+        &columns,
+    );
+    for &kind in &options.peers {
+        let peer = Peer::start(kind)?;
+        for &game in options
+            .matches
+            .iter()
+            .filter(|game| kind.speaks(game.transport()))
+        {
+            play(game, kind, &peer, options, start, &mut report)?;
+        }
+    }
+    Ok(report)
+}
+
+fn play(
+    game: Match,
+    kind: Kind,
+    peer: &Peer,
+    options: &Options,
+    start: &Start,
+    report: &mut Report,
+) -> Result<()> {
+    let asked = game.options(options);
+    let other = Target::Other {
+        door: peer.door(),
+        process: peer.process(),
+    };
+    let warm_up = options.warm_up.unwrap_or(kind.warm_up());
+    progress(format_args!(
+        "{} warms up for {warm_up} s at {game:?}",
+        kind.name()
+    ));
+    let steps = Steps {
+        rate: Some(asked.steps.from),
+        length: warm_up,
+        ..asked.steps
+    };
+    bayeux::measure(
+        &bayeux::Options {
+            steps,
+            ..asked.clone()
+        },
+        &other,
+        &mut scratch(),
+    )?;
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for round in 1..=options.rounds {
+        progress(format_args!("round {round}: parlor, {game:?}"));
+        let parlor = start.parlor(&[])?;
+        let mut own = scratch();
+        ours.extend(bayeux::measure(&asked, &Target::Parlor(&parlor), &mut own)?);
+        report.wrong(own.take_wrong());
+        drop(parlor);
+        progress(format_args!("round {round}: {}, {game:?}", kind.name()));
+        // What a peer loses under load is its own affair: it shows in the rate that it holds.
+        theirs.extend(bayeux::measure(&asked, &other, &mut scratch())?);
+    }
+    let (our, their) = (median(&ours), median(&theirs));
+    report.row(vec![
+        text(format!("{game:?}")),
+        text(kind.name()),
+        number(our.delivered, 0),
+        number(their.delivered, 0),
+        number(our.delivered / their.delivered.max(1.0), 2),
+        number(our.cpu, 1),
+        number(their.cpu, 1),
+        number(our.latency.p99, 1),
+        number(their.latency.p99, 1),
+    ]);
+    Ok(())
+}
+
+// The rates that held on the way are not shown.
+fn scratch() -> Report {
+    Report::new("", &bayeux::COLUMNS)
+}
+
+// The run in the middle; nothing, where no rate held.
+fn median(steps: &[Step]) -> Step {
+    let mut steps = steps.to_vec();
+    steps.sort_by(|one, other| one.delivered.total_cmp(&other.delivered));
+    steps.get(steps.len() / 2).copied().unwrap_or_default()
+}
