@@ -40,6 +40,7 @@ pub struct Broker {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Told {
     Published(String, String),
+    TooOften(String, String),
     Subscribed(String),
     Unsubscribed(String),
     Confirmed(u64, u64),
@@ -113,7 +114,7 @@ impl Broker {
 
     /// One frame of it.
     pub fn read_frame(&mut self, socket: u64) -> Option<Vec<Value>> {
-        let now = self.now.instant;
+        let now = self.now;
         let sessions = self.sessions.values_mut();
         let frame = sessions
             .filter_map(|session| session.poll_frame(ConnectionId(socket), now))
@@ -143,7 +144,7 @@ impl Broker {
             .filter_map(|message| message.client)
             .find(|id| self.sessions.contains_key(id));
         let Some(id) = known else {
-            let replies = unknown_client(&messages).iter().map(value).collect();
+            let replies = unknown_client(&messages, self.now.wall).iter().map(value).collect();
             self.responses.insert(exchange, Some(replies));
             return exchange;
         };
@@ -188,7 +189,7 @@ impl Broker {
     }
 
     pub fn deliver(&mut self, id: ClientId, event: Event) -> Offer {
-        let now = self.now.instant;
+        let now = self.now;
         let Some(session) = self.sessions.get_mut(&id) else {
             return Offer::Gone;
         };
@@ -205,7 +206,7 @@ impl Broker {
     }
 
     fn greet(&mut self, message: &Message<'_>, from: (Carrier, ConnectionId)) -> Value {
-        let greeting = match Greeting::read(message, &self.config) {
+        let greeting = match Greeting::read(message, &self.config, self.now.wall) {
             Ok(greeting) => greeting,
             Err(refusal) => return value(&refusal),
         };
@@ -213,12 +214,12 @@ impl Broker {
             .ext
             .is_some_and(|ext| ext.get().contains("stranger"))
         {
-            return value(&greeting.refuse("403::handshake_denied", true, &self.config));
+            return value(&greeting.refuse("403::handshake_denied", true, &self.config, self.now.wall));
         }
         self.clients += 1;
         let id = ClientId::new(self.clients);
         let config = Arc::clone(&self.config);
-        let session = Session::new(id, &greeting, from, config, self.now.instant);
+        let session = Session::new(id, &greeting, from, config, self.now);
         self.sessions.insert(id, session);
         value(&greeting.accept(id, &self.config, self.now.wall))
     }
@@ -278,6 +279,10 @@ impl Broker {
                 } else {
                     self.answer_session(id, Input::Published { publish, result });
                 }
+            }
+            Output::TooOften { channel, data } => {
+                let (channel, data) = (channel.into(), data.get().to_owned());
+                self.told.push(Told::TooOften(channel, data));
             }
             Output::Confirmed { stream, position } => {
                 self.told.push(Told::Confirmed(stream, position));
@@ -340,7 +345,7 @@ impl Broker {
                 .filter(|(_, session)| subscribed(session));
             matching.map(|(id, _)| *id).collect()
         };
-        let now = self.now.instant;
+        let now = self.now;
         for id in receivers {
             if let Some(session) = self.sessions.get_mut(&id) {
                 let _ = session.deliver(event.clone(), now);

@@ -40,6 +40,7 @@ mod reply;
 mod session;
 #[cfg(test)]
 mod tests;
+mod timestamp;
 
 pub use config::{Config, ConnectionType};
 pub use error::Error;

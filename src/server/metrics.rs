@@ -102,6 +102,14 @@ impl Watched {
             "parlor_connections_refused",
             "Connections closed at once by [limits] connections and connections-per-address",
             self.slots.iter().map(|slots| slots.refused()).sum(),
+        )?;
+        counter(
+            encoder,
+            "parlor_bayeux_clients_refused",
+            "Handshakes refused by [limits] clients",
+            each.iter()
+                .map(|(_, counters, _)| counters.clients_refused)
+                .sum(),
         )
     }
 

@@ -218,6 +218,7 @@ pub(super) fn transport(config: &Config) -> transport::Options {
     transport::Options {
         bayeux: Arc::new(bayeux),
         same_site: same_site(cometd.same_site),
+        clients_max: limits.clients_max,
     }
 }
 

@@ -66,7 +66,6 @@ struct Shared {
 struct Agent {
     id: String,
     account: Account,
-    address: IpAddr,
     handle: Handle,
     shared: Arc<Shared>,
     chats: Arc<Chats>,
@@ -111,13 +110,16 @@ impl Application for Agents {
         let agent = Agent {
             id,
             account,
-            address: hello.address,
             handle: client,
             shared: self.shared.clone(),
             chats: Arc::default(),
             watches_list: AtomicBool::new(false),
         };
         Ok(Arc::new(Session(Arc::new(agent))))
+    }
+
+    fn may_send(&self, address: IpAddr) -> bool {
+        self.shared.rates.allow(address)
     }
 }
 
@@ -171,6 +173,16 @@ impl Party for Session {
         }
     }
 
+    fn too_often(&self, _channel: &str, data: &RawValue) {
+        if let Ok(request) = Request::parse(data.get()) {
+            let advice = "too many requests; try again a little later";
+            // Its publish is answered already.
+            let done = PublishDone::nobody();
+            self.0
+                .refuse(&request.asked, ErrorCode::RateLimited, advice, done);
+        }
+    }
+
     fn confirmed(&self, stream: u64, position: u64) {
         self.0
             .chats
@@ -205,14 +217,6 @@ impl Party for Session {
 impl Agent {
     fn request(self: Arc<Self>, request: Request, done: PublishDone) {
         let Request { asked, operation } = request;
-        if !self.shared.rates.allow(self.address, None) {
-            return self.refuse(
-                &asked,
-                ErrorCode::RateLimited,
-                "too many requests; try again a little later",
-                done,
-            );
-        }
         match operation {
             Operation::Sessions {
                 watch,

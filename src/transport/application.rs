@@ -16,6 +16,10 @@ pub trait Application: Send + Sync + 'static {
     /// On success the party stands behind this client from now on. `client` may be kept; events given to it here are
     /// delivered after the handshake's reply.
     fn handshake(&self, hello: Hello<'_>, client: Handle) -> Result<Arc<dyn Party>, Refused>;
+
+    /// Whether this address may send one more message now; counts it. The first message of an HTTP request is not asked
+    /// about: the request itself was counted.
+    fn may_send(&self, address: IpAddr) -> bool;
 }
 
 /// What is known of a client that says hello.
@@ -55,6 +59,9 @@ pub trait Party: Send + Sync {
     fn may_publish(&self, channel: &str) -> Result<(), String>;
     /// The client publishes. `done` answers it, now or later; dropping it answers that it failed.
     fn publish(&self, channel: &str, data: Box<RawValue>, done: PublishDone);
+    /// The client published this although its address [may not send more now](Application::may_send). It was not done,
+    /// and the publish is answered so; an application whose failures are events may say it again in its own way.
+    fn too_often(&self, channel: &str, data: &RawValue);
     /// The client has everything of `stream` up to and including `position`.
     fn confirmed(&self, stream: u64, position: u64);
     /// Everything of `stream` after `position` may not have arrived, and nothing of it is queued any more: it is to be
@@ -94,6 +101,14 @@ impl PublishDone {
         Self {
             client,
             publish: Some(publish),
+        }
+    }
+
+    /// For a publish that has been answered: nobody waits for this.
+    pub(super) fn nobody() -> Self {
+        Self {
+            client: Weak::new(),
+            publish: None,
         }
     }
 

@@ -56,7 +56,7 @@ impl Client {
         from: (Carrier, ConnectionId),
         config: Arc<Config>,
     ) -> Arc<Self> {
-        let session = Session::new(id, greeting, from, config, registry.now().instant);
+        let session = Session::new(id, greeting, from, config, registry.now());
         Arc::new(Self {
             id,
             registry: Arc::downgrade(registry),
@@ -145,7 +145,7 @@ impl Client {
 
     /// What may be written to a WebSocket now.
     pub fn poll_frame(self: &Arc<Self>, connection: ConnectionId) -> Option<Vec<Bytes>> {
-        let now = self.registry.upgrade()?.now().instant;
+        let now = self.registry.upgrade()?.now();
         let frame = self.state().session.poll_frame(connection, now);
         if frame.is_some() {
             self.pump();
@@ -161,6 +161,11 @@ impl Client {
     /// Whether the session has ended.
     pub fn is_over(&self) -> bool {
         self.state().session.is_over()
+    }
+
+    /// Whether the session has ended and owes no reply any more.
+    pub fn is_done(&self) -> bool {
+        self.state().session.is_done()
     }
 
     /// Whether events that went over this HTTP connection are unconfirmed.
@@ -183,7 +188,7 @@ impl Client {
         let Some(registry) = self.registry.upgrade() else {
             return Offer::Gone;
         };
-        let offer = self.state().session.deliver(event, registry.now().instant);
+        let offer = self.state().session.deliver(event, registry.now());
         match offer {
             Offer::Full => {
                 registry.count_full();
@@ -209,7 +214,7 @@ impl Client {
                 continue;
             };
             drop(state);
-            let news = self.tell(party, &registry, errand);
+            let news = self.tell(party, errand);
             state = self.state();
             if let Some(news) = news {
                 state.session.handle(news, registry.now());
@@ -218,15 +223,14 @@ impl Client {
         state.pumping = false;
         state.wake_sockets();
         state.schedule(self.id, &registry);
+        // Until then the registry keeps it, so that the deadlines of what it owes are kept too.
+        if state.session.is_done() {
+            registry.forget(self.id);
+        }
     }
 
     /// Tells the party; what it says goes back into the session.
-    fn tell(
-        self: &Arc<Self>,
-        party: &Arc<dyn Party>,
-        registry: &Registry,
-        errand: Output,
-    ) -> Option<Input<'static>> {
+    fn tell(self: &Arc<Self>, party: &Arc<dyn Party>, errand: Output) -> Option<Input<'static>> {
         match errand {
             Output::Subscribe { question, channels } => {
                 let result = channels
@@ -260,10 +264,8 @@ impl Client {
             Output::Unsubscribed { channel } => party.unsubscribed(&channel),
             Output::Confirmed { stream, position } => party.confirmed(stream, position),
             Output::Drained => party.drained(),
-            Output::Gone(how) => {
-                registry.forget(self.id);
-                party.gone(gone(how));
-            }
+            Output::TooOften { channel, data } => party.too_often(&channel, &data),
+            Output::Gone(how) => party.gone(gone(how)),
             Output::Respond { .. } | Output::Overtaken { .. } | Output::Close { .. } => {}
         }
         None

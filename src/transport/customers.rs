@@ -57,10 +57,12 @@ pub struct Service {
     pub include_payload: bool,
 }
 
-/// Whether another message of this address, to this chat, is too many.
+/// How often one may speak.
 pub trait Rates: Send + Sync {
-    /// Counts one; `false`: too many.
-    fn allow(&self, address: IpAddr, chat: Option<SessionId>) -> bool;
+    /// Counts one message of this address; `false`: it is one too many.
+    fn allow(&self, address: IpAddr) -> bool;
+    /// Counts one message to this chat, from this address; `false`: it is one too many.
+    fn allow_to(&self, chat: SessionId, address: IpAddr) -> bool;
 }
 
 struct Shared {
@@ -125,20 +127,18 @@ impl Customers {
 }
 
 impl Application for Customers {
-    /// Everybody is welcome, but not too often: each client is remembered for a while, whatever becomes of it.
+    /// Everybody is welcome.
     fn handshake(&self, hello: Hello<'_>, client: Handle) -> Result<Arc<dyn Party>, Refused> {
-        if !self.shared.rates.allow(hello.address, None) {
-            return Err(Refused {
-                error: "429::too_many_requests".to_owned(),
-                advice_none: false,
-            });
-        }
         Ok(Arc::new(Customer {
             shared: self.shared.clone(),
             handle: client,
             address: hello.address,
             chats: Arc::default(),
         }))
+    }
+
+    fn may_send(&self, address: IpAddr) -> bool {
+        self.shared.rates.allow(address)
     }
 }
 
@@ -180,15 +180,12 @@ impl Party for Customer {
     }
 
     fn publish(&self, channel: &str, data: Box<RawValue>, done: PublishDone) {
-        let call = Call {
-            shared: self.shared.clone(),
-            handle: self.handle.clone(),
-            chats: self.chats.clone(),
-            channel: channel.to_owned(),
-            key: String::new(),
-            done,
-        };
-        call.run(&data, self.address);
+        self.call(channel, done).run(&data, self.address);
+    }
+
+    fn too_often(&self, channel: &str, data: &RawValue) {
+        // Its publish is answered already.
+        self.call(channel, PublishDone::nobody()).too_often(data);
     }
 
     fn confirmed(&self, stream: u64, position: u64) {
@@ -221,7 +218,30 @@ impl Party for Customer {
     }
 }
 
+impl Customer {
+    fn call(&self, channel: &str, done: PublishDone) -> Call {
+        Call {
+            shared: self.shared.clone(),
+            handle: self.handle.clone(),
+            chats: self.chats.clone(),
+            channel: channel.to_owned(),
+            key: String::new(),
+            done,
+        }
+    }
+}
+
 impl Call {
+    /// Says under the chat's key that its customer asks too often.
+    fn too_often(mut self, data: &RawValue) {
+        let Some((name, _)) = self.shared.service_of(&self.channel) else {
+            return;
+        };
+        self.key = Publish::parse(data.get()).secure_key;
+        let session = self.shared.keys.for_service(&name).open(&self.key);
+        self.refuse(session, &Failure::too_often());
+    }
+
     fn run(mut self, data: &RawValue, address: IpAddr) {
         let Some((name, service)) = self.shared.service_of(&self.channel) else {
             return self.done.fail("403::publish_denied");
@@ -230,7 +250,8 @@ impl Call {
         let keys = self.shared.keys.for_service(&name);
         let session = keys.open(&publish.secure_key);
         self.key = publish.secure_key;
-        if !self.shared.rates.allow(address, session) {
+        let rates = &self.shared.rates;
+        if session.is_some_and(|session| !rates.allow_to(session, address)) {
             return self.refuse(session, &Failure::too_often());
         }
         let operation = match publish.operation {

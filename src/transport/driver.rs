@@ -1,12 +1,15 @@
 //! The registry: all Bayeux clients of one application, and the connections they use.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::bayeux::{Carrier, Config, ConnectionId, ExchangeId, Greeting, Input, Message};
+use crate::bayeux::{
+    Carrier, Config, ConnectionId, Error, ExchangeId, Greeting, Input, Message,
+};
 use crate::clock::{Clock, Instant, Now};
 use crate::id::ClientId;
 
@@ -17,8 +20,8 @@ use super::signal::{Closing, Signal};
 use super::timers::Timers;
 use super::{Application, Connection, Hello, Options};
 
-/// The shortest pause advised to clients of a server that is ending; up to twice that, so that they do not all come at once.
-const DRAIN_PAUSE: Duration = Duration::from_millis(1_000);
+/// The shortest pause advised to clients that cannot be served now; up to twice that, so that they do not all come at once.
+const PAUSE: Duration = Duration::from_millis(1_000);
 
 /// All Bayeux clients of one application.
 pub struct Registry {
@@ -36,6 +39,7 @@ pub struct Registry {
     pub(super) polls: AtomicU64,
     queue_full: AtomicU64,
     handshakes: AtomicU64,
+    clients_refused: AtomicU64,
 }
 
 /// What a registry counts.
@@ -51,6 +55,8 @@ pub struct Counters {
     pub queue_full: u64,
     /// Handshakes that succeeded, since the start.
     pub handshakes: u64,
+    /// Handshakes refused because there were as many sessions as there may be, since the start.
+    pub clients_refused: u64,
 }
 
 /// Who says hello, and how.
@@ -79,6 +85,7 @@ impl Registry {
             polls: AtomicU64::new(0),
             queue_full: AtomicU64::new(0),
             handshakes: AtomicU64::new(0),
+            clients_refused: AtomicU64::new(0),
         })
     }
 
@@ -114,7 +121,7 @@ impl Registry {
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Release);
         for client in self.clients.values() {
-            let pause = self.drain_pause();
+            let pause = self.spread_pause();
             client.handle(Input::Drain { pause });
         }
         for socket in self.sockets.values() {
@@ -130,6 +137,7 @@ impl Registry {
             polls: self.polls.load(Ordering::Relaxed),
             queue_full: self.queue_full.load(Ordering::Relaxed),
             handshakes: self.handshakes.load(Ordering::Relaxed),
+            clients_refused: self.clients_refused.load(Ordering::Relaxed),
         }
     }
 
@@ -166,25 +174,54 @@ impl Registry {
         visit: &Visit<'_>,
     ) -> (Bytes, Option<Arc<Client>>) {
         let config = self.config();
-        let greeting = match Greeting::read(message, &config) {
+        let now = self.now().wall;
+        let greeting = match Greeting::read(message, &config, now) {
             Ok(greeting) => greeting,
             Err(refusal) => return (refusal, None),
         };
-        if self.is_draining() {
-            return (greeting.refuse_draining(self.drain_pause()), None);
+        if let Some(error) = self.has_no_room(message) {
+            let pause = self.spread_pause();
+            return (greeting.refuse_for_now(&error, pause, now), None);
         }
         let Some(id) = random().map(ClientId::new) else {
-            let reply = greeting.refuse("500::handshake_failed", false, &config);
+            let reply = greeting.refuse("500::handshake_failed", false, &config, now);
             return (reply, None);
         };
         let from = (visit.carrier, visit.connection.id);
         let client = Client::new(id, self, &greeting, from, Arc::clone(&config));
         match self.introduce(&client, message, visit) {
             Ok(()) => {
-                let reply = greeting.accept(id, &config, self.now().wall);
+                let reply = greeting.accept(id, &config, now);
                 (reply, Some(client))
             }
-            Err((error, none)) => (greeting.refuse(&error, none, &config), None),
+            Err((error, none)) => (greeting.refuse(&error, none, &config, now), None),
+        }
+    }
+
+    /// Why nobody, or not this one, is let in for now.
+    fn has_no_room(&self, message: &Message<'_>) -> Option<Error> {
+        if message.too_often {
+            return Some(Error::TooOften);
+        }
+        if self.is_draining() {
+            return Some(Error::Draining);
+        }
+        let max = self.options().clients_max;
+        if max == 0 || self.clients.len() < max {
+            return None;
+        }
+        self.clients_refused.fetch_add(1, Ordering::Relaxed);
+        tracing::debug!(
+            max,
+            "a handshake was refused: [limits] clients is reached"
+        );
+        Some(Error::ClientLimit(max))
+    }
+
+    /// Counts messages of an address: those that are too many are marked, to be answered so.
+    pub(super) fn count(&self, messages: &mut [Message<'_>], address: IpAddr) {
+        for message in messages {
+            message.too_often = !self.application.may_send(address);
         }
     }
 
@@ -305,9 +342,9 @@ impl Registry {
         Ok(())
     }
 
-    fn drain_pause(&self) -> Duration {
-        let spread = random().unwrap_or(0) % DRAIN_PAUSE.as_millis();
-        DRAIN_PAUSE + Duration::from_millis(u64::try_from(spread).unwrap_or(0))
+    fn spread_pause(&self) -> Duration {
+        let spread = random().unwrap_or(0) % PAUSE.as_millis();
+        PAUSE + Duration::from_millis(u64::try_from(spread).unwrap_or(0))
     }
 }
 

@@ -98,6 +98,8 @@ fn begin(
     if messages.len() > max {
         return Err(Refusal::Malformed(Malformed::TooMany(max)));
     }
+    // The request itself was counted, and pays for its first message.
+    registry.count(messages.get_mut(1..).unwrap_or_default(), connection.address);
     if let Some(handshake) = messages.iter().find(|message| message.is_handshake()) {
         let response = greet(registry, parts, handshake, connection, callback);
         return Ok(Begun::Answered(response));
@@ -109,7 +111,7 @@ fn begin(
             Ok(Begun::Waiting(Box::new(waiting), callback))
         }
         _ => {
-            let answer = Answer::Messages(unknown_client(&messages));
+            let answer = Answer::Messages(unknown_client(&messages, registry.now().wall));
             Ok(Begun::Answered(respond(answer, callback)))
         }
     }

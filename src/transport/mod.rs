@@ -54,6 +54,8 @@ pub struct Options {
     pub bayeux: Arc<bayeux::Config>,
     /// `browserCookieSameSite`.
     pub same_site: SameSite,
+    /// `[limits] clients`: sessions at a time; further handshakes are refused for a while. 0: no limit.
+    pub clients_max: usize,
 }
 
 /// `browserCookieSameSite`: the `SameSite` of the `BAYEUX_BROWSER` cookie.

@@ -133,6 +133,13 @@ pub enum Output {
         /// What.
         data: Box<RawValue>,
     },
+    /// The client publishes too often: this was not done, and its publish is answered so.
+    TooOften {
+        /// The channel.
+        channel: Box<str>,
+        /// What.
+        data: Box<RawValue>,
+    },
     /// Everything of the stream up to the position has arrived.
     Confirmed {
         /// The stream.

@@ -118,10 +118,10 @@ fn until_the_application_knows_of_the_rewind_nothing_of_the_stream_is_taken() {
             position: 3,
         }),
     };
-    assert_eq!(session.deliver(event(7), now.instant), Offer::Full);
-    assert_eq!(session.deliver(event(8), now.instant), Offer::Queued);
+    assert_eq!(session.deliver(event(7), now), Offer::Full);
+    assert_eq!(session.deliver(event(8), now), Offer::Queued);
     session.handle(Input::Rewound { stream: 7 }, now);
-    assert_eq!(session.deliver(event(7), now.instant), Offer::Queued);
+    assert_eq!(session.deliver(event(7), now), Offer::Queued);
 }
 
 #[test]
