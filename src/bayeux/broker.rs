@@ -40,7 +40,6 @@ pub struct Broker {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Told {
     Published(String, String),
-    TooOften(String, String),
     Subscribed(String),
     Unsubscribed(String),
     Confirmed(u64, u64),
@@ -144,7 +143,10 @@ impl Broker {
             .filter_map(|message| message.client)
             .find(|id| self.sessions.contains_key(id));
         let Some(id) = known else {
-            let replies = unknown_client(&messages, self.now.wall).iter().map(value).collect();
+            let replies = unknown_client(&messages, self.now.wall)
+                .iter()
+                .map(value)
+                .collect();
             self.responses.insert(exchange, Some(replies));
             return exchange;
         };
@@ -214,7 +216,12 @@ impl Broker {
             .ext
             .is_some_and(|ext| ext.get().contains("stranger"))
         {
-            return value(&greeting.refuse("403::handshake_denied", true, &self.config, self.now.wall));
+            return value(&greeting.refuse(
+                "403::handshake_denied",
+                true,
+                &self.config,
+                self.now.wall,
+            ));
         }
         self.clients += 1;
         let id = ClientId::new(self.clients);
@@ -280,9 +287,9 @@ impl Broker {
                     self.answer_session(id, Input::Published { publish, result });
                 }
             }
-            Output::TooOften { channel, data } => {
-                let (channel, data) = (channel.into(), data.get().to_owned());
-                self.told.push(Told::TooOften(channel, data));
+            Output::TooOften { publish, .. } => {
+                let result = Err("429::too_many_requests".to_owned());
+                self.answer_session(id, Input::Published { publish, result });
             }
             Output::Confirmed { stream, position } => {
                 self.told.push(Told::Confirmed(stream, position));

@@ -17,6 +17,7 @@
 //!
 //! * Messages in the handshake's reply (`x-messages`), a known client handshaking on (`handshakeReconnect`), lazy messages
 //!   and binary data (`Z85`): no client of a chat asks for them, and each is state that every session would carry.
+//! * A `timestamp` in events: they are encoded once for all their readers. Replies have one where the request had.
 //! * Answers that repeat a request's `id` (remote calls): the channels here answer by events, and an equal `id` resolves
 //!   the wrong call in some clients.
 //! * A refusal's own advice and extensions: a refused handshake says `403::…`, advice `none`, and no more.

@@ -176,7 +176,7 @@ impl Party for Session {
     fn too_often(&self, _channel: &str, data: &RawValue) {
         if let Ok(request) = Request::parse(data.get()) {
             let advice = "too many requests; try again a little later";
-            // Its publish is answered already.
+            // Its publish is answered by the caller.
             let done = PublishDone::nobody();
             self.0
                 .refuse(&request.asked, ErrorCode::RateLimited, advice, done);

@@ -104,7 +104,7 @@ impl PublishDone {
         }
     }
 
-    /// For a publish that has been answered: nobody waits for this.
+    /// For a publish that somebody else answers.
     pub(super) fn nobody() -> Self {
         Self {
             client: Weak::new(),

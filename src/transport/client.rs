@@ -7,8 +7,8 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use crate::bayeux::{
-    Carrier, Config, ConnectionId, Ending, Event, ExchangeId, Greeting, Input, Offer, Output,
-    Request, Session,
+    Carrier, Config, ConnectionId, Ending, Error, Event, ExchangeId, Greeting, Input, Offer,
+    Output, Request, Session,
 };
 use crate::clock::Instant;
 use crate::id::ClientId;
@@ -264,7 +264,15 @@ impl Client {
             Output::Unsubscribed { channel } => party.unsubscribed(&channel),
             Output::Confirmed { stream, position } => party.confirmed(stream, position),
             Output::Drained => party.drained(),
-            Output::TooOften { channel, data } => party.too_often(&channel, &data),
+            Output::TooOften {
+                publish,
+                channel,
+                data,
+            } => {
+                party.too_often(&channel, &data);
+                let result = Err(Error::TooOften.to_string());
+                return Some(Input::Published { publish, result });
+            }
             Output::Gone(how) => party.gone(gone(how)),
             Output::Respond { .. } | Output::Overtaken { .. } | Output::Close { .. } => {}
         }

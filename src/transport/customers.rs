@@ -184,7 +184,7 @@ impl Party for Customer {
     }
 
     fn too_often(&self, channel: &str, data: &RawValue) {
-        // Its publish is answered already.
+        // Its publish is answered by the caller.
         self.call(channel, PublishDone::nobody()).too_often(data);
     }
 

@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::bayeux::{
-    Carrier, Config, ConnectionId, Error, ExchangeId, Greeting, Input, Message,
-};
+use crate::bayeux::{Carrier, Config, ConnectionId, Error, ExchangeId, Greeting, Input, Message};
 use crate::clock::{Clock, Instant, Now};
 use crate::id::ClientId;
 
@@ -211,10 +209,7 @@ impl Registry {
             return None;
         }
         self.clients_refused.fetch_add(1, Ordering::Relaxed);
-        tracing::debug!(
-            max,
-            "a handshake was refused: [limits] clients is reached"
-        );
+        tracing::debug!(max, "a handshake was refused: [limits] clients is reached");
         Some(Error::ClientLimit(max))
     }
 

@@ -99,7 +99,10 @@ fn begin(
         return Err(Refusal::Malformed(Malformed::TooMany(max)));
     }
     // The request itself was counted, and pays for its first message.
-    registry.count(messages.get_mut(1..).unwrap_or_default(), connection.address);
+    registry.count(
+        messages.get_mut(1..).unwrap_or_default(),
+        connection.address,
+    );
     if let Some(handshake) = messages.iter().find(|message| message.is_handshake()) {
         let response = greet(registry, parts, handshake, connection, callback);
         return Ok(Begun::Answered(response));

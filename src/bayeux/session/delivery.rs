@@ -131,7 +131,8 @@ impl Session {
     pub(super) fn closed(&mut self, connection: ConnectionId, clean: bool, now: Instant) {
         self.lines.retain(|(to, _)| *to != connection);
         for exchange in &mut self.exchanges {
-            exchange.moot |= exchange.carrier == Carrier::Socket && exchange.connection == connection;
+            exchange.moot |=
+                exchange.carrier == Carrier::Socket && exchange.connection == connection;
         }
         if clean {
             self.heard(connection);

@@ -133,10 +133,18 @@ impl Session {
     fn too_often(&mut self, message: &Message<'_>, channel: Channel<'_>) -> Slot {
         match (channel, message.data) {
             (Channel::Service(name) | Channel::Broadcast(name), Some(data)) => {
+                let publish = self.number();
                 self.outputs.push_back(Output::TooOften {
+                    publish,
                     channel: name.into(),
                     data: data.to_owned(),
                 });
+                return Slot::Publish {
+                    publish,
+                    id: message.id.clone(),
+                    channel: name.into(),
+                    stamped: message.stamped,
+                };
             }
             // The pause it is advised is taken back with the next reply.
             (Channel::Meta(Meta::Connect), _) => self.advise = true,

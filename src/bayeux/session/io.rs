@@ -133,8 +133,11 @@ pub enum Output {
         /// What.
         data: Box<RawValue>,
     },
-    /// The client publishes too often: this was not done, and its publish is answered so.
+    /// The client publishes too often: this is not done. The application may say so in its own way before it answers with
+    /// [`Error::TooOften`](crate::bayeux::Error::TooOften).
     TooOften {
+        /// For [`Input::Published`].
+        publish: u64,
         /// The channel.
         channel: Box<str>,
         /// What.

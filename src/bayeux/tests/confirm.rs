@@ -325,3 +325,36 @@ fn row_136_delivery_by_connects_only_can_be_configured() {
     assert_eq!(broker.read(1).len(), 0);
     assert_eq!(data(&broker.frame(1, &client.connect())), [1]);
 }
+
+#[test]
+fn row_131_an_overtaken_connect_takes_nothing_with_it() {
+    let (mut broker, client) = with_ack();
+    let older = broker.post(client.poll, &acknowledged(&client, 1));
+    let said = Event {
+        message: Bytes::from_static(br#"{"channel":"/service/x","data":5}"#),
+        source: None,
+    };
+    // Answered, but the answer is lost: the newer connect was sent before it came.
+    assert_eq!(broker.deliver(client.id, said), Offer::Queued);
+    assert_eq!(data(&broker.answer(older).expect("an answer")), [5]);
+    let newer = broker.ask(client.talk, &acknowledged(&client, 1));
+    assert_eq!(data(&newer), [5]);
+    // Overtaken while held: what happens next comes by the newer.
+    let older = broker.post(client.poll, &acknowledged(&client, 3));
+    let newer = broker.post(client.talk, &acknowledged(&client, 3));
+    assert_eq!(broker.answer(older), None);
+    let _ = broker.send(client.id, 7, 1);
+    assert_eq!(data(&broker.answer(newer).expect("an answer")), [1]);
+    assert_eq!(broker.told, []);
+}
+
+#[test]
+fn acknowledging_what_was_never_sent_confirms_no_more_than_was() {
+    let (mut broker, client) = with_ack();
+    let future = broker.post(client.poll, &acknowledged(&client, u64::MAX));
+    let _ = broker.send(client.id, 7, 1);
+    assert_eq!(data(&broker.answer(future).expect("an answer")), [1]);
+    assert_eq!(broker.told, [], "it is not confirmed in advance");
+    broker.post(client.poll, &acknowledged(&client, 1));
+    assert_eq!(broker.told, [Told::Rewind(7, 0)]);
+}

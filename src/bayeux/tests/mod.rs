@@ -7,6 +7,7 @@ mod cuts;
 mod ending;
 mod handshake;
 mod publish;
+mod stamps;
 mod subscribe;
 
 use std::time::Duration;

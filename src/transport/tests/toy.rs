@@ -57,6 +57,9 @@ impl Application for Toy {
             waiting: Mutex::default(),
             gone: OnceLock::new(),
         });
+        if hello.ext.is_some_and(|ext| ext.get().contains("early")) {
+            echo.say("\"early\"");
+        }
         lock(&self.parties).push(Arc::clone(&echo));
         Ok(echo)
     }
