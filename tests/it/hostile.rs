@@ -347,8 +347,10 @@ async fn a_bare_object_and_a_batch_with_a_handshake_are_answered() {
     let said = poller.ask(&json!([poller.connect("c"), hello])).await;
     assert_eq!(said.as_array().unwrap().len(), 1);
     assert_ne!(said[0]["clientId"], poller.client.as_str());
+    let mut connect = poller.connect("c");
+    connect["advice"] = json!({"timeout": 0});
     assert_eq!(
-        poller.ask(&poller.connect("c")).await[0]["successful"],
+        poller.ask(&connect).await[0]["successful"],
         true
     );
     let (status, said) = poller.post("{}").await;
