@@ -271,6 +271,7 @@ impl Broker {
                 publish,
                 channel,
                 data,
+                ..
             } => {
                 let result = self.publish(id, &channel, data.get());
                 if self.later {

@@ -19,14 +19,14 @@ pub(super) struct Counted {
 }
 
 impl Rates for Counted {
-    fn allow(&self, address: IpAddr, chat: Option<SessionId>) -> bool {
+    fn allow(&self, address: IpAddr, counted: bool, chat: Option<SessionId>) -> bool {
         let settings = self.settings.borrow();
         if settings.rates.exempts(address) {
             return true;
         }
         let now = self.clock.now().instant;
         let rates = &settings.rates;
-        self.limits.address(rates, address, now).is_ok()
+        (counted || self.limits.address(rates, address, now).is_ok())
             && chat.is_none_or(|chat| self.limits.chat(rates, chat, address, now).is_ok())
     }
 }

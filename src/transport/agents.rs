@@ -205,7 +205,8 @@ impl Party for Session {
 impl Agent {
     fn request(self: Arc<Self>, request: Request, done: PublishDone) {
         let Request { asked, operation } = request;
-        if !self.shared.rates.allow(self.address, None) {
+        let counted = done.source().counted;
+        if !self.shared.rates.allow(self.address, counted, None) {
             return self.refuse(
                 &asked,
                 ErrorCode::RateLimited,

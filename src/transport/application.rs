@@ -6,8 +6,11 @@ use std::sync::{Arc, Weak};
 
 use serde_json::value::RawValue;
 
+use crate::bayeux::Ending;
+
 use super::client::Client;
 use super::handle::Handle;
+use super::waiting::Source;
 
 /// Who answers the clients of one registry.
 pub trait Application: Send + Sync + 'static {
@@ -29,6 +32,8 @@ pub struct Hello<'a> {
     pub address: IpAddr,
     /// It came over TLS.
     pub secure: bool,
+    /// It is an HTTP request of its own, which was counted when it came; not so a message on a WebSocket.
+    pub counted: bool,
 }
 
 /// A handshake is refused.
@@ -82,19 +87,37 @@ pub enum Gone {
     Kicked,
 }
 
+impl From<Ending> for Gone {
+    fn from(how: Ending) -> Self {
+        match how {
+            Ending::Disconnected(ext) => Self::Disconnected { ext },
+            Ending::Expired => Self::Expired,
+            Ending::Inactive => Self::ActivityTimeout,
+            Ending::Kicked => Self::Kicked,
+        }
+    }
+}
+
 /// The answer to one publish, still owed. Dropped, it answers `500::publish_failed`.
 #[must_use = "a publish is answered"]
 pub struct PublishDone {
     client: Weak<Client>,
     publish: Option<u64>,
+    source: Source,
 }
 
 impl PublishDone {
-    pub(super) fn new(client: Weak<Client>, publish: u64) -> Self {
+    pub(super) fn new(client: Weak<Client>, publish: u64, source: Source) -> Self {
         Self {
             client,
             publish: Some(publish),
+            source,
         }
+    }
+
+    /// What the publish came in.
+    pub fn source(&self) -> &Source {
+        &self.source
     }
 
     /// It happened.

@@ -7,18 +7,19 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use crate::bayeux::{
-    Carrier, Config, ConnectionId, Ending, Event, ExchangeId, Greeting, Input, Offer, Output,
-    Request, Session,
+    Carrier, Config, ConnectionId, Event, ExchangeId, Greeting, Input, Offer, Output, Request,
+    Session,
 };
 use crate::clock::Instant;
 use crate::id::ClientId;
 
-use super::application::{Gone, Party, PublishDone};
+use super::application::{Party, PublishDone};
 use super::browser::Browser;
 use super::driver::Registry;
 use super::handle::Handle;
 use super::sharded::lock;
 use super::signal::{Closing, Signal};
+use super::waiting::{Answer, Source, Waiting};
 
 /// One Bayeux client.
 pub struct Client {
@@ -33,18 +34,9 @@ struct State {
     session: Session,
     /// Somebody is carrying out what the session wants; others leave it to them, so that it happens in order.
     pumping: bool,
-    waiting: Vec<(ExchangeId, oneshot::Sender<Answer>)>,
+    waiting: Waiting,
     sockets: Vec<(ConnectionId, Arc<Signal>)>,
     scheduled: Option<Instant>,
-}
-
-/// The answer to an HTTP request.
-#[derive(Debug)]
-pub enum Answer {
-    /// These messages.
-    Messages(Vec<Bytes>),
-    /// A newer connect has taken its place.
-    Overtaken,
 }
 
 impl Client {
@@ -65,7 +57,7 @@ impl Client {
             state: Mutex::new(State {
                 session,
                 pumping: false,
-                waiting: Vec::new(),
+                waiting: Waiting::default(),
                 sockets: Vec::new(),
                 scheduled: None,
             }),
@@ -100,19 +92,21 @@ impl Client {
         self.pump();
     }
 
-    /// Hands in an HTTP request; its answer comes through the receiver.
-    pub fn request(self: &Arc<Self>, request: Request<'_>) -> oneshot::Receiver<Answer> {
-        let (answer, receiver) = oneshot::channel();
-        self.state().waiting.push((request.exchange, answer));
+    /// Hands in an HTTP request; its answer comes through the receiver. `request_id` is what its publishes are told they came
+    /// in.
+    pub fn request(
+        self: &Arc<Self>,
+        request: Request<'_>,
+        request_id: Option<Arc<str>>,
+    ) -> oneshot::Receiver<Answer> {
+        let receiver = self.state().waiting.add(request.exchange, request_id);
         self.handle(Input::Request(request));
         receiver
     }
 
     /// The client of an HTTP request has gone away.
     pub fn abandoned(self: &Arc<Self>, exchange: ExchangeId, connection: ConnectionId) {
-        self.state()
-            .waiting
-            .retain(|(number, _)| *number != exchange);
+        self.state().waiting.forget(exchange);
         self.handle(Input::Abandoned { exchange });
         if let Some(registry) = self.registry.upgrade()
             && !self.rides_on(connection)
@@ -208,8 +202,12 @@ impl Client {
             let Some(errand) = state.carry_out(output, self.id, &registry) else {
                 continue;
             };
+            let source = match &errand {
+                Output::Publish { exchange, .. } => state.waiting.source(*exchange),
+                _ => Source::default(),
+            };
             drop(state);
-            let news = self.tell(party, &registry, errand);
+            let news = self.tell(party, &registry, (errand, source));
             state = self.state();
             if let Some(news) = news {
                 state.session.handle(news, registry.now());
@@ -225,7 +223,7 @@ impl Client {
         self: &Arc<Self>,
         party: &Arc<dyn Party>,
         registry: &Registry,
-        errand: Output,
+        (errand, source): (Output, Source),
     ) -> Option<Input<'static>> {
         match errand {
             Output::Subscribe { question, channels } => {
@@ -243,9 +241,10 @@ impl Client {
                 publish,
                 channel,
                 data,
+                ..
             } => match party.may_publish(&channel) {
                 Ok(()) => {
-                    let done = PublishDone::new(Arc::downgrade(self), publish);
+                    let done = PublishDone::new(Arc::downgrade(self), publish, source);
                     party.publish(&channel, data, done);
                 }
                 Err(error) => {
@@ -262,7 +261,7 @@ impl Client {
             Output::Drained => party.drained(),
             Output::Gone(how) => {
                 registry.forget(self.id);
-                party.gone(gone(how));
+                party.gone(how.into());
             }
             Output::Respond { .. } | Output::Overtaken { .. } | Output::Close { .. } => {}
         }
@@ -309,15 +308,7 @@ impl State {
 
     /// Hands the answer over; if nobody takes it, the session is told. Whether somebody took it.
     fn answer(&mut self, exchange: ExchangeId, answer: Answer, registry: &Registry) -> bool {
-        let waits = self
-            .waiting
-            .iter()
-            .position(|(number, _)| *number == exchange);
-        let taken =
-            waits.is_some_and(|place| self.waiting.swap_remove(place).1.send(answer).is_ok());
-        if self.waiting.is_empty() {
-            self.waiting = Vec::new();
-        }
+        let taken = self.waiting.answer(exchange, answer);
         if !taken {
             let input = Input::Abandoned { exchange };
             self.session.handle(input, registry.now());
@@ -356,14 +347,5 @@ impl fmt::Debug for Client {
         f.debug_struct("Client")
             .field("id", &self.id)
             .finish_non_exhaustive()
-    }
-}
-
-fn gone(how: Ending) -> Gone {
-    match how {
-        Ending::Disconnected(ext) => Gone::Disconnected { ext },
-        Ending::Expired => Gone::Expired,
-        Ending::Inactive => Gone::ActivityTimeout,
-        Ending::Kicked => Gone::Kicked,
     }
 }

@@ -294,6 +294,7 @@ impl Registry {
             authorization: visit.authorization,
             address: visit.connection.address,
             secure: visit.connection.secure,
+            counted: visit.carrier == Carrier::Http,
         };
         let party = self
             .application

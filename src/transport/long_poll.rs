@@ -19,8 +19,9 @@ use crate::bayeux::{
 };
 
 use super::browser::{Browser, Seat};
-use super::client::{Answer, Client};
+use super::client::Client;
 use super::driver::{Visit, random};
+use super::waiting::Answer;
 use super::{Connection, Registry, form};
 
 const CALLBACK_MAX: usize = 64;
@@ -29,15 +30,17 @@ const CALLBACK_MAX: usize = 64;
 ///
 /// Origins, rates and compression have been looked at, for callback-polling also `Sec-Fetch-Site` and the Referer. The
 /// body has been read with a bound; above `maxMessageSize` it is refused here. Dropping the future means that the client
-/// has gone away: what it would have got waits for its next connect.
+/// has gone away: what it would have got waits for its next connect. `request_id` is the name of the request, which its
+/// publishes are told.
 pub fn handle(
     registry: &Arc<Registry>,
     parts: Parts,
     body: Bytes,
     connection: Connection,
+    request_id: &str,
 ) -> impl Future<Output = Response<Full<Bytes>>> + Send + use<> {
     // The request is read and forgotten before anything waits: a held poll keeps nothing of it.
-    let begun = begin(registry, &parts, &body, connection)
+    let begun = begin(registry, &parts, &body, (connection, request_id))
         .unwrap_or_else(|refusal| Begun::Answered(refusal.response()));
     async move {
         match begun {
@@ -86,7 +89,7 @@ fn begin(
     registry: &Arc<Registry>,
     parts: &Parts,
     body: &Bytes,
-    connection: Connection,
+    (connection, request_id): (Connection, &str),
 ) -> Result<Begun, Refusal> {
     registry.heard(connection.id);
     let Body { texts, callback } = read(registry, parts, body)?;
@@ -105,7 +108,8 @@ fn begin(
     let browser = Browser::of(&parts.headers);
     match registry.client_of_browser(&messages, browser) {
         Some(client) if !messages.is_empty() => {
-            let waiting = submit(registry, client, &messages, browser, connection);
+            let from = (browser, connection, request_id);
+            let waiting = submit(registry, client, &messages, from);
             Ok(Begun::Waiting(Box::new(waiting), callback))
         }
         _ => {
@@ -186,8 +190,7 @@ fn submit(
     registry: &Arc<Registry>,
     client: Arc<Client>,
     messages: &[Message<'_>],
-    browser: Option<Browser>,
-    connection: Connection,
+    (browser, connection, request_id): (Option<Browser>, Connection, &str),
 ) -> Waiting {
     let exchange = registry.next_exchange();
     let seat = match (messages, browser) {
@@ -198,13 +201,15 @@ fn submit(
         _ => None,
     };
     registry.polls.fetch_add(1, Ordering::Relaxed);
-    let answer = client.request(Request {
+    let request = Request {
         exchange,
         connection: connection.id,
         carrier: Carrier::Http,
         crowded: matches!(seat, Some(None)),
         messages,
-    });
+    };
+    let publishes = messages.iter().any(|message| message.data.is_some());
+    let answer = client.request(request, publishes.then(|| request_id.into()));
     Waiting {
         registry: Arc::clone(registry),
         client,

@@ -25,6 +25,7 @@ mod tests;
 mod timers;
 mod upgrade;
 mod viewer;
+mod waiting;
 pub mod websocket;
 
 use std::net::IpAddr;
@@ -33,6 +34,7 @@ use std::sync::Arc;
 pub use application::{Application, Gone, Hello, Party, PublishDone, Refused};
 pub use driver::{Counters, Registry};
 pub use handle::Handle;
+pub use waiting::Source;
 
 use crate::bayeux;
 

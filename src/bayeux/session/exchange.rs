@@ -116,12 +116,12 @@ impl Session {
             }
             Channel::Service(name) | Channel::Broadcast(name) => {
                 self.active = now.instant;
-                Some(self.publish(message, name))
+                Some(self.publish(request.exchange, message, name))
             }
         }
     }
 
-    fn publish(&mut self, message: &Message<'_>, channel: &str) -> Slot {
+    fn publish(&mut self, exchange: ExchangeId, message: &Message<'_>, channel: &str) -> Slot {
         let Some(data) = message.data else {
             return Slot::Ready(refusal(message, &Error::DataMissing));
         };
@@ -139,6 +139,7 @@ impl Session {
                 recent.begin(mark.unwrap_or(!self.next), self.next);
                 self.outputs.push_back(Output::Publish {
                     publish: self.next,
+                    exchange,
                     channel: channel.into(),
                     data: data.to_owned(),
                 });

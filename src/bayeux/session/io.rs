@@ -128,6 +128,8 @@ pub enum Output {
     Publish {
         /// For [`Input::Published`].
         publish: u64,
+        /// The request it came in.
+        exchange: ExchangeId,
         /// The channel.
         channel: Box<str>,
         /// What.
