@@ -2,7 +2,9 @@
 //!
 //! The product lets nobody use broadcast channels. What the protocol says of them is shown here, on the same machine.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod policy;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use crate::id::ClientId;
 
 use super::{
     Carrier, Config, ConnectionId, Ending, Event, ExchangeId, Greeting, Input, Message, Offer,
-    Output, Request, Session, Source, channel, parse, unknown_client,
+    Output, Request, Session, Source, parse, unknown_client,
 };
 
 /// A server whose clock is turned by hand.
@@ -279,6 +281,7 @@ impl Broker {
                 publish,
                 channel,
                 data,
+                ..
             } => {
                 let result = self.publish(id, &channel, data.get());
                 if self.later {
@@ -323,42 +326,6 @@ impl Broker {
         if let Some(session) = self.sessions.get_mut(&id) {
             session.handle(input, self.now);
         }
-    }
-
-    /// Services echo; broadcasts go to whom a subscription matches, once.
-    fn publish(&mut self, from: ClientId, name: &str, data: &str) -> Result<(), String> {
-        self.told
-            .push(Told::Published(name.to_owned(), data.to_owned()));
-        if name.contains("secret") {
-            return Err(format!("403:{name}:publish_denied"));
-        }
-        if name.contains("vetoed") {
-            return Err("404::message_deleted".to_owned());
-        }
-        let event = Event {
-            message: Bytes::from(format!(r#"{{"channel":"{name}","data":{data}}}"#)),
-            source: None,
-        };
-        let subscribed = |session: &Session| {
-            let matching = |pattern: &str| channel::matches(pattern, name);
-            session.subscriptions().any(matching)
-        };
-        let receivers: BTreeSet<_> = if name.starts_with("/service/") {
-            name.contains("echo").then_some(from).into_iter().collect()
-        } else {
-            let matching = self
-                .sessions
-                .iter()
-                .filter(|(_, session)| subscribed(session));
-            matching.map(|(id, _)| *id).collect()
-        };
-        let now = self.now;
-        for id in receivers {
-            if let Some(session) = self.sessions.get_mut(&id) {
-                let _ = session.deliver(event.clone(), now);
-            }
-        }
-        Ok(())
     }
 }
 

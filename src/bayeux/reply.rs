@@ -87,3 +87,18 @@ pub fn unknown_client(messages: &[Message<'_>], now: Wall) -> Vec<Bytes> {
 pub fn farewell() -> Bytes {
     Bytes::from_static(br#"{"channel":"/meta/disconnect","successful":true}"#)
 }
+
+/// Messages as one JSON array.
+pub fn array(messages: &[Bytes]) -> Vec<u8> {
+    let bytes: usize = messages.iter().map(|message| message.len() + 1).sum();
+    let mut array = Vec::with_capacity(bytes + 2);
+    array.push(b'[');
+    for (place, message) in messages.iter().enumerate() {
+        if place > 0 {
+            array.push(b',');
+        }
+        array.extend_from_slice(message);
+    }
+    array.push(b']');
+    array
+}

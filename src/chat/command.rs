@@ -16,6 +16,16 @@ pub enum Caller {
     Server,
 }
 
+/// The keys of user data that the gateway adds by itself. As long as their values are no longer than a name they do not
+/// count towards the limits, which are the customer's own to use up.
+pub const GATEWAY_KEYS: [&str; 5] = [
+    "EmailAddress",
+    "FirstName",
+    "IdentifyCreateContact",
+    "LastName",
+    "MediaType",
+];
+
 /// A customer begins a chat: seed *Request Chat*.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Create {
@@ -25,7 +35,7 @@ pub struct Create {
     pub nickname: String,
     /// The subject.
     pub subject: Option<String>,
-    /// The user data, with what the gateway adds (`FirstName`, `LastName`, `EmailAddress`, `MediaType`, …).
+    /// The user data, with what the gateway adds ([`GATEWAY_KEYS`]).
     pub user_data: UserData,
     /// `GCTI_Chat_AsyncMode` is `true`.
     pub async_mode: bool,

@@ -3,8 +3,8 @@
 use super::draft::Draft;
 use super::session::ORIGINAL_NICKNAME;
 use super::{
-    Caller, Change, Command, Create, EventKind, Join, Participant, Policy, Presence, Protocol,
-    Rejection, Session, Speech, Style, UserData, UserType, Visibility,
+    Caller, Change, Command, Create, EventKind, GATEWAY_KEYS, Join, Participant, Policy, Presence,
+    Protocol, Rejection, Session, Speech, Style, UserData, UserType, Visibility,
 };
 use crate::clock::Now;
 use crate::id::ParticipantId;
@@ -284,11 +284,15 @@ fn check_chars(text: &str, option: &'static str, max: usize) -> Result<(), Rejec
 /// Refuses user data with too many keys, or too much in them.
 pub(super) fn check_user_data(user_data: &UserData, policy: &Policy) -> Result<(), Rejection> {
     let limit = |option, max| Err(Rejection::Limit { option, max });
-    if user_data.len() > policy.user_data_keys_max {
+    let own = |(key, value): &(&String, &String)| {
+        !GATEWAY_KEYS.contains(&key.as_str()) || value.chars().count() > policy.nickname_chars_max
+    };
+    if user_data.iter().filter(own).count() > policy.user_data_keys_max {
         return limit("user-data-keys", policy.user_data_keys_max);
     }
     let bytes: usize = user_data
         .iter()
+        .filter(own)
         .map(|(key, value)| key.len() + value.len())
         .sum();
     if bytes > policy.user_data_bytes_max {

@@ -1,5 +1,7 @@
 //! One Bayeux client: its session, who waits for what it says, and the party behind it.
 
+mod state;
+
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 
@@ -7,18 +9,19 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use crate::bayeux::{
-    Carrier, Config, ConnectionId, Ending, Error, Event, ExchangeId, Greeting, Input, Offer,
-    Output, Request, Session,
+    Carrier, Config, ConnectionId, Event, ExchangeId, Greeting, Input, Offer, Output, Request,
+    Session,
 };
 use crate::clock::Instant;
 use crate::id::ClientId;
 
-use super::application::{Gone, Party, PublishDone};
+use super::application::{Party, PublishDone};
 use super::browser::Browser;
 use super::driver::Registry;
 use super::handle::Handle;
 use super::sharded::lock;
-use super::signal::{Closing, Signal};
+use super::signal::Signal;
+use super::waiting::{Answer, Source, Waiting};
 
 /// One Bayeux client.
 pub struct Client {
@@ -33,18 +36,9 @@ struct State {
     session: Session,
     /// Somebody is carrying out what the session wants; others leave it to them, so that it happens in order.
     pumping: bool,
-    waiting: Vec<(ExchangeId, oneshot::Sender<Answer>)>,
+    waiting: Waiting,
     sockets: Vec<(ConnectionId, Arc<Signal>)>,
     scheduled: Option<Instant>,
-}
-
-/// The answer to an HTTP request.
-#[derive(Debug)]
-pub enum Answer {
-    /// These messages.
-    Messages(Vec<Bytes>),
-    /// A newer connect has taken its place.
-    Overtaken,
 }
 
 impl Client {
@@ -65,7 +59,7 @@ impl Client {
             state: Mutex::new(State {
                 session,
                 pumping: false,
-                waiting: Vec::new(),
+                waiting: Waiting::default(),
                 sockets: Vec::new(),
                 scheduled: None,
             }),
@@ -100,19 +94,21 @@ impl Client {
         self.pump();
     }
 
-    /// Hands in an HTTP request; its answer comes through the receiver.
-    pub fn request(self: &Arc<Self>, request: Request<'_>) -> oneshot::Receiver<Answer> {
-        let (answer, receiver) = oneshot::channel();
-        self.state().waiting.push((request.exchange, answer));
+    /// Hands in an HTTP request; its answer comes through the receiver. `request_id` is what its publishes are told they came
+    /// in.
+    pub fn request(
+        self: &Arc<Self>,
+        request: Request<'_>,
+        request_id: Option<Arc<str>>,
+    ) -> oneshot::Receiver<Answer> {
+        let receiver = self.state().waiting.add(request.exchange, request_id);
         self.handle(Input::Request(request));
         receiver
     }
 
     /// The client of an HTTP request has gone away.
     pub fn abandoned(self: &Arc<Self>, exchange: ExchangeId, connection: ConnectionId) {
-        self.state()
-            .waiting
-            .retain(|(number, _)| *number != exchange);
+        self.state().waiting.forget(exchange);
         self.handle(Input::Abandoned { exchange });
         if let Some(registry) = self.registry.upgrade()
             && !self.rides_on(connection)
@@ -213,8 +209,14 @@ impl Client {
             let Some(errand) = state.carry_out(output, self.id, &registry) else {
                 continue;
             };
+            let source = match &errand {
+                Output::Publish { exchange, .. } | Output::TooOften { exchange, .. } => {
+                    state.waiting.source(*exchange)
+                }
+                _ => Source::default(),
+            };
             drop(state);
-            let news = self.tell(party, errand);
+            let news = self.tell(party, (errand, source));
             state = self.state();
             if let Some(news) = news {
                 state.session.handle(news, registry.now());
@@ -230,7 +232,11 @@ impl Client {
     }
 
     /// Tells the party; what it says goes back into the session.
-    fn tell(self: &Arc<Self>, party: &Arc<dyn Party>, errand: Output) -> Option<Input<'static>> {
+    fn tell(
+        self: &Arc<Self>,
+        party: &Arc<dyn Party>,
+        (errand, source): (Output, Source),
+    ) -> Option<Input<'static>> {
         match errand {
             Output::Subscribe { question, channels } => {
                 let result = channels
@@ -247,9 +253,10 @@ impl Client {
                 publish,
                 channel,
                 data,
+                ..
             } => match party.may_publish(&channel) {
                 Ok(()) => {
-                    let done = PublishDone::new(Arc::downgrade(self), publish);
+                    let done = PublishDone::new(Arc::downgrade(self), publish, source);
                     party.publish(&channel, data, done);
                 }
                 Err(error) => {
@@ -268,12 +275,12 @@ impl Client {
                 publish,
                 channel,
                 data,
+                ..
             } => {
-                party.too_often(&channel, &data);
-                let result = Err(Error::TooOften.to_string());
-                return Some(Input::Published { publish, result });
+                let done = PublishDone::new(Arc::downgrade(self), publish, source);
+                party.too_often(&channel, &data, done);
             }
-            Output::Gone(how) => party.gone(gone(how)),
+            Output::Gone(how) => party.gone(how.into()),
             Output::Respond { .. } | Output::Overtaken { .. } | Output::Close { .. } => {}
         }
         None
@@ -284,96 +291,10 @@ impl Client {
     }
 }
 
-impl State {
-    /// Does what needs no party; gives back what does.
-    fn carry_out(&mut self, output: Output, id: ClientId, registry: &Registry) -> Option<Output> {
-        match output {
-            Output::Respond {
-                exchange,
-                connection,
-                messages,
-                events,
-            } => {
-                if events {
-                    registry.rides(connection, id);
-                }
-                let taken = self.answer(exchange, Answer::Messages(messages), registry);
-                if events && !taken && !self.session.rides_on(connection) {
-                    registry.rides_no_more(connection, id);
-                }
-            }
-            Output::Overtaken { exchange } => {
-                self.answer(exchange, Answer::Overtaken, registry);
-            }
-            Output::Close { connection } => {
-                let is_it = |(known, _): &&(ConnectionId, _)| *known == connection;
-                if let Some((_, signal)) = self.sockets.iter().find(is_it) {
-                    signal.close(Closing::Superseded);
-                }
-                self.sockets.retain(|(known, _)| *known != connection);
-            }
-            other => return Some(other),
-        }
-        None
-    }
-
-    /// Hands the answer over; if nobody takes it, the session is told. Whether somebody took it.
-    fn answer(&mut self, exchange: ExchangeId, answer: Answer, registry: &Registry) -> bool {
-        let waits = self
-            .waiting
-            .iter()
-            .position(|(number, _)| *number == exchange);
-        let taken =
-            waits.is_some_and(|place| self.waiting.swap_remove(place).1.send(answer).is_ok());
-        if self.waiting.is_empty() {
-            self.waiting = Vec::new();
-        }
-        if !taken {
-            let input = Input::Abandoned { exchange };
-            self.session.handle(input, registry.now());
-        }
-        taken
-    }
-
-    fn wake_sockets(&self) {
-        for (connection, signal) in &self.sockets {
-            if self.session.is_over() || self.session.has_frame(*connection) {
-                signal.wake();
-            }
-        }
-    }
-
-    /// Keeps the session's one entry among the timers early enough; one that is too early is put right when it comes.
-    fn schedule(&mut self, id: ClientId, registry: &Registry) {
-        let timers = registry.timers();
-        match (self.session.poll_timeout(), self.scheduled) {
-            (Some(at), Some(scheduled)) if scheduled <= at => {}
-            (Some(at), scheduled) => {
-                timers.schedule(id, scheduled, at);
-                self.scheduled = Some(at);
-            }
-            (None, Some(scheduled)) => {
-                timers.cancel(id, scheduled);
-                self.scheduled = None;
-            }
-            (None, None) => {}
-        }
-    }
-}
-
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
             .field("id", &self.id)
             .finish_non_exhaustive()
-    }
-}
-
-fn gone(how: Ending) -> Gone {
-    match how {
-        Ending::Disconnected(ext) => Gone::Disconnected { ext },
-        Ending::Expired => Gone::Expired,
-        Ending::Inactive => Gone::ActivityTimeout,
-        Ending::Kicked => Gone::Kicked,
     }
 }

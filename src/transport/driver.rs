@@ -5,9 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use bytes::Bytes;
-
-use crate::bayeux::{Carrier, Config, ConnectionId, Error, ExchangeId, Greeting, Input, Message};
+use crate::bayeux::{Config, ConnectionId, ExchangeId, Input, Message};
 use crate::clock::{Clock, Instant, Now};
 use crate::id::ClientId;
 
@@ -16,17 +14,17 @@ use super::client::Client;
 use super::sharded::Sharded;
 use super::signal::{Closing, Signal};
 use super::timers::Timers;
-use super::{Application, Connection, Hello, Options};
+use super::{Application, Options};
 
 /// The shortest pause advised to clients that cannot be served now; up to twice that, so that they do not all come at once.
 const PAUSE: Duration = Duration::from_millis(1_000);
 
 /// All Bayeux clients of one application.
 pub struct Registry {
-    application: Arc<dyn Application>,
+    pub(super) application: Arc<dyn Application>,
     options: RwLock<Options>,
     clock: Clock,
-    clients: Sharded<ClientId, Arc<Client>>,
+    pub(super) clients: Sharded<ClientId, Arc<Client>>,
     sockets: Sharded<ConnectionId, Arc<Signal>>,
     /// Whose unconfirmed events went over which HTTP connection.
     riders: Sharded<ConnectionId, Vec<ClientId>>,
@@ -36,8 +34,8 @@ pub struct Registry {
     exchanges: AtomicU64,
     pub(super) polls: AtomicU64,
     queue_full: AtomicU64,
-    handshakes: AtomicU64,
-    clients_refused: AtomicU64,
+    pub(super) handshakes: AtomicU64,
+    pub(super) clients_refused: AtomicU64,
 }
 
 /// What a registry counts.
@@ -55,15 +53,6 @@ pub struct Counters {
     pub handshakes: u64,
     /// Handshakes refused because there were as many sessions as there may be, since the start.
     pub clients_refused: u64,
-}
-
-/// Who says hello, and how.
-pub struct Visit<'a> {
-    pub carrier: Carrier,
-    pub connection: Connection,
-    pub authorization: Option<&'a str>,
-    pub browser: Option<Browser>,
-    pub socket: Option<&'a Arc<Signal>>,
 }
 
 impl Registry {
@@ -165,54 +154,6 @@ impl Registry {
         ExchangeId(self.exchanges.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// A handshake: the reply, and the client it made.
-    pub(super) fn handshake(
-        self: &Arc<Self>,
-        message: &Message<'_>,
-        visit: &Visit<'_>,
-    ) -> (Bytes, Option<Arc<Client>>) {
-        let config = self.config();
-        let now = self.now().wall;
-        let greeting = match Greeting::read(message, &config, now) {
-            Ok(greeting) => greeting,
-            Err(refusal) => return (refusal, None),
-        };
-        if let Some(error) = self.has_no_room(message) {
-            let pause = self.spread_pause();
-            return (greeting.refuse_for_now(&error, pause, now), None);
-        }
-        let Some(id) = random().map(ClientId::new) else {
-            let reply = greeting.refuse("500::handshake_failed", false, &config, now);
-            return (reply, None);
-        };
-        let from = (visit.carrier, visit.connection.id);
-        let client = Client::new(id, self, &greeting, from, Arc::clone(&config));
-        match self.introduce(&client, message, visit) {
-            Ok(()) => {
-                let reply = greeting.accept(id, &config, now);
-                (reply, Some(client))
-            }
-            Err((error, none)) => (greeting.refuse(&error, none, &config, now), None),
-        }
-    }
-
-    /// Why nobody, or not this one, is let in for now.
-    fn has_no_room(&self, message: &Message<'_>) -> Option<Error> {
-        if message.too_often {
-            return Some(Error::TooOften);
-        }
-        if self.is_draining() {
-            return Some(Error::Draining);
-        }
-        let max = self.options().clients_max;
-        if max == 0 || self.clients.len() < max {
-            return None;
-        }
-        self.clients_refused.fetch_add(1, Ordering::Relaxed);
-        tracing::debug!(max, "a handshake was refused: [limits] clients is reached");
-        Some(Error::ClientLimit(max))
-    }
-
     /// Counts messages of an address: those that are too many are marked, to be answered so.
     pub(super) fn count(&self, messages: &mut [Message<'_>], address: IpAddr) {
         for message in messages {
@@ -308,36 +249,8 @@ impl Registry {
         }
     }
 
-    /// Lets the application decide about a new client.
-    fn introduce(
-        &self,
-        client: &Arc<Client>,
-        message: &Message<'_>,
-        visit: &Visit<'_>,
-    ) -> Result<(), (String, bool)> {
-        if let Some(browser) = visit.browser {
-            client.belongs_to(browser);
-        }
-        if let Some(signal) = visit.socket {
-            client.attach(visit.connection.id, signal);
-        }
-        let hello = Hello {
-            ext: message.ext,
-            authorization: visit.authorization,
-            address: visit.connection.address,
-            secure: visit.connection.secure,
-        };
-        let party = self
-            .application
-            .handshake(hello, client.handle_to())
-            .map_err(|refused| (refused.error, refused.advice_none))?;
-        self.clients.insert(client.id(), Arc::clone(client));
-        self.handshakes.fetch_add(1, Ordering::Relaxed);
-        client.welcome(party);
-        Ok(())
-    }
-
-    fn spread_pause(&self) -> Duration {
+    /// The pause advised to one that cannot be served now.
+    pub(super) fn spread_pause(&self) -> Duration {
         let spread = random().unwrap_or(0) % PAUSE.as_millis();
         PAUSE + Duration::from_millis(u64::try_from(spread).unwrap_or(0))
     }

@@ -18,6 +18,7 @@ mod handle;
 pub mod long_poll;
 mod metered;
 mod peer;
+mod reception;
 mod sharded;
 mod signal;
 #[cfg(test)]
@@ -25,6 +26,7 @@ mod tests;
 mod timers;
 mod upgrade;
 mod viewer;
+mod waiting;
 pub mod websocket;
 
 use std::net::IpAddr;
@@ -33,6 +35,7 @@ use std::sync::Arc;
 pub use application::{Application, Gone, Hello, Party, PublishDone, Refused};
 pub use driver::{Counters, Registry};
 pub use handle::Handle;
+pub use waiting::Source;
 
 use crate::bayeux;
 

@@ -10,7 +10,7 @@ use crate::bayeux::{self, Carrier, Malformed, Message, Request, unknown_client};
 
 use super::Registry;
 use super::client::Client;
-use super::driver::Visit;
+use super::reception::Visit;
 use super::signal::Signal;
 use super::upgrade::Visitor;
 

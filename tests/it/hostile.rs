@@ -349,10 +349,7 @@ async fn a_bare_object_and_a_batch_with_a_handshake_are_answered() {
     assert_ne!(said[0]["clientId"], poller.client.as_str());
     let mut connect = poller.connect("c");
     connect["advice"] = json!({"timeout": 0});
-    assert_eq!(
-        poller.ask(&connect).await[0]["successful"],
-        true
-    );
+    assert_eq!(poller.ask(&connect).await[0]["successful"], true);
     let (status, said) = poller.post("{}").await;
     assert_eq!(
         (status, &said[0]["error"]),

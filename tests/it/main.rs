@@ -15,6 +15,7 @@ mod cli;
 mod clients;
 mod cometd;
 mod crash;
+mod doors;
 mod hostile;
 mod layers;
 mod process;

@@ -103,7 +103,7 @@ impl Session {
             return Some(self.refusal(message, &Error::SessionUnknown));
         }
         if message.too_often {
-            return Some(self.too_often(message, channel));
+            return Some(self.too_often(request.exchange, message, channel));
         }
         match channel {
             Channel::Meta(Meta::Connect) => {
@@ -124,18 +124,24 @@ impl Session {
             }
             Channel::Service(name) | Channel::Broadcast(name) => {
                 self.active = now.instant;
-                Some(self.publish(message, name))
+                Some(self.publish(request.exchange, message, name))
             }
         }
     }
 
-    /// The application hears of a publish that came too often too: it may have a word of its own for it.
-    fn too_often(&mut self, message: &Message<'_>, channel: Channel<'_>) -> Slot {
+    /// A publish that came too often is failed by the application: it may have a word of its own for it.
+    fn too_often(
+        &mut self,
+        exchange: ExchangeId,
+        message: &Message<'_>,
+        channel: Channel<'_>,
+    ) -> Slot {
         match (channel, message.data) {
             (Channel::Service(name) | Channel::Broadcast(name), Some(data)) => {
                 let publish = self.number();
                 self.outputs.push_back(Output::TooOften {
                     publish,
+                    exchange,
                     channel: name.into(),
                     data: data.to_owned(),
                 });
@@ -157,7 +163,7 @@ impl Session {
         Slot::Ready(refusal(message, error, self.wall))
     }
 
-    fn publish(&mut self, message: &Message<'_>, channel: &str) -> Slot {
+    fn publish(&mut self, exchange: ExchangeId, message: &Message<'_>, channel: &str) -> Slot {
         let Some(data) = message.data else {
             return self.refusal(message, &Error::DataMissing);
         };
@@ -176,6 +182,7 @@ impl Session {
                 recent.begin(mark.unwrap_or(!self.next), self.next);
                 self.outputs.push_back(Output::Publish {
                     publish: self.next,
+                    exchange,
                     channel: channel.into(),
                     data: data.to_owned(),
                 });

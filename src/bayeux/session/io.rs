@@ -128,16 +128,19 @@ pub enum Output {
     Publish {
         /// For [`Input::Published`].
         publish: u64,
+        /// The request it came in.
+        exchange: ExchangeId,
         /// The channel.
         channel: Box<str>,
         /// What.
         data: Box<RawValue>,
     },
-    /// The client publishes too often: this is not done. The application may say so in its own way before it answers with
-    /// [`Error::TooOften`](crate::bayeux::Error::TooOften).
+    /// The client publishes too often: this is not done but fails.
     TooOften {
         /// For [`Input::Published`].
         publish: u64,
+        /// The request it came in.
+        exchange: ExchangeId,
         /// The channel.
         channel: Box<str>,
         /// What.

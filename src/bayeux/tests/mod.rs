@@ -1,5 +1,6 @@
 //! The conformance checklist, row by row, as far as a machine without sockets can show it.
 
+mod acks;
 mod broadcast;
 mod confirm;
 mod connect;

@@ -145,19 +145,40 @@ fn a_chat_of_many_months_forgets_who_left_the_longest_ago() {
 #[test]
 fn user_data_is_merged_without_an_event_and_limited() {
     let mut story = Story::regular();
-    story.policy.user_data_keys_max = 2;
+    story.policy.user_data_keys_max = 1;
     let update = |key: &str| Command::UpdateData {
         user_data: UserData::from([(key.into(), "1".into())]),
     };
     let log = story.by(CUSTOMER, update("order"));
     assert!(events(&log).is_empty());
-    assert_eq!(story.session.user_data().len(), 2);
+    assert_eq!(story.session.user_data()["order"], "1");
     let full = Rejection::Limit {
         option: "user-data-keys",
-        max: 2,
+        max: 1,
     };
     assert_eq!(story.refused(CUSTOMER, update("more")), full);
     story.by(CUSTOMER, update("order"));
+}
+
+/// A customer that gave as much as it may was refused, because what the gateway adds was counted against it.
+#[test]
+fn what_the_gateway_adds_to_user_data_costs_the_customer_nothing() {
+    let mut story = Story::regular();
+    story.policy.user_data_keys_max = 3;
+    story.policy.user_data_bytes_max = 100;
+    let update = |key: &str, value: &str| Command::UpdateData {
+        user_data: UserData::from([(key.into(), value.into())]),
+    };
+    for key in GATEWAY_KEYS {
+        story.by(CUSTOMER, update(key, &"x".repeat(256)));
+    }
+    story.by(CUSTOMER, update("order", "1"));
+    let long = update("MediaType", &"x".repeat(257));
+    let full = Rejection::Limit {
+        option: "user-data-size",
+        max: 100,
+    };
+    assert_eq!(story.refused(CUSTOMER, long), full);
 }
 
 #[test]

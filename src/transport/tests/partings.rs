@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::Message as Frame;
 
 use super::*;
 use crate::bayeux::{self, Carrier, ConnectionId};
-use crate::transport::driver::Visit;
+use crate::transport::reception::Visit;
 use crate::transport::sharded::lock;
 use crate::transport::timers::SLICE;
 use crate::transport::{Connection, Registry};

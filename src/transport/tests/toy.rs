@@ -153,8 +153,9 @@ impl Party for Echo {
         }
     }
 
-    fn too_often(&self, _: &str, _: &RawValue) {
+    fn too_often(&self, _: &str, _: &RawValue, done: PublishDone) {
         self.say("\"too often\"");
+        done.fail("429::too_many_requests");
     }
 
     fn confirmed(&self, _: u64, position: u64) {

@@ -91,53 +91,6 @@ pub enum Operation {
     },
 }
 
-/// What was published on a chat channel.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Publish {
-    /// What is asked, or what is wrong with it: an unknown operation, or a missing or malformed field, by name.
-    pub operation: Result<Operation, FieldError>,
-    /// `secureKey`: also that of a chat of which something impossible is asked. Empty where there is none, and for
-    /// `requestChat`.
-    pub secure_key: String,
-}
-
-impl Publish {
-    /// The `data` of a publish.
-    pub fn parse(data: &str) -> Self {
-        let mut secure_key = String::new();
-        Self {
-            operation: Fields::from_json(data)
-                .and_then(|fields| published(fields, &mut secure_key)),
-            secure_key,
-        }
-    }
-}
-
-fn published(mut fields: Fields, secure_key: &mut String) -> Result<Operation, FieldError> {
-    *secure_key = fields.optional("secureKey")?.unwrap_or_default();
-    let name = fields.required("operation")?;
-    let name = match name.as_str() {
-        "sendMessage" => "send",
-        "send" | "refresh" => "",
-        "requestChat" => {
-            secure_key.clear();
-            return Operation::named("requestChat", fields);
-        }
-        other => other,
-    };
-    let operation = Operation::named(name, fields)?;
-    match secure_key.is_empty() {
-        true => Err(FieldError::malformed("secureKey is missing")),
-        false => Ok(operation),
-    }
-}
-
-impl std::fmt::Debug for Publish {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Publish")
-    }
-}
-
 impl Operation {
     /// The operation of this name: the last part of the REST path, or `requestChat`, `requestNotifications`.
     ///

@@ -1,4 +1,5 @@
 use super::*;
+use crate::wire::v2::Publish;
 
 const KEY: &str = r#""secureKey":"k""#;
 
