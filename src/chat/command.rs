@@ -7,6 +7,15 @@ use super::{
 use crate::clock::Wall;
 use crate::id::ParticipantId;
 
+/// Keys of user data that the gateway adds when a chat begins.
+pub const ADDED_KEYS: [&str; 5] = [
+    "FirstName",
+    "LastName",
+    "EmailAddress",
+    "MediaType",
+    "IdentifyCreateContact",
+];
+
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caller {
@@ -15,16 +24,6 @@ pub enum Caller {
     /// The server itself, the workflow, or an agent who is about to join.
     Server,
 }
-
-/// The keys of user data that the gateway adds by itself. As long as their values are no longer than a name they do not
-/// count towards the limits, which are the customer's own to use up.
-pub const GATEWAY_KEYS: [&str; 5] = [
-    "EmailAddress",
-    "FirstName",
-    "IdentifyCreateContact",
-    "LastName",
-    "MediaType",
-];
 
 /// A customer begins a chat: seed *Request Chat*.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +34,7 @@ pub struct Create {
     pub nickname: String,
     /// The subject.
     pub subject: Option<String>,
-    /// The user data, with what the gateway adds ([`GATEWAY_KEYS`]).
+    /// The user data, with what the gateway adds (`FirstName`, `LastName`, `EmailAddress`, `MediaType`, …).
     pub user_data: UserData,
     /// `GCTI_Chat_AsyncMode` is `true`.
     pub async_mode: bool,

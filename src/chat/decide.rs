@@ -3,7 +3,7 @@
 use super::draft::Draft;
 use super::session::ORIGINAL_NICKNAME;
 use super::{
-    Caller, Change, Command, Create, EventKind, GATEWAY_KEYS, Join, Participant, Policy, Presence,
+    ADDED_KEYS, Caller, Change, Command, Create, EventKind, Join, Participant, Policy, Presence,
     Protocol, Rejection, Session, Speech, Style, UserData, UserType, Visibility,
 };
 use crate::clock::Now;
@@ -281,24 +281,24 @@ fn check_chars(text: &str, option: &'static str, max: usize) -> Result<(), Rejec
     Ok(())
 }
 
-/// Refuses user data with too many keys, or too much in them.
+/// Refuses user data with too many keys, or too much in them. What the gateway adds itself does not count.
 pub(super) fn check_user_data(user_data: &UserData, policy: &Policy) -> Result<(), Rejection> {
     let limit = |option, max| Err(Rejection::Limit { option, max });
-    let own = |(key, value): &(&String, &String)| {
-        !GATEWAY_KEYS.contains(&key.as_str()) || value.chars().count() > policy.nickname_chars_max
-    };
-    if user_data.iter().filter(own).count() > policy.user_data_keys_max {
+    let counts = |(key, value): &(&String, &String)| !is_added(key, value, policy);
+    let counted = || user_data.iter().filter(counts);
+    if counted().count() > policy.user_data_keys_max {
         return limit("user-data-keys", policy.user_data_keys_max);
     }
-    let bytes: usize = user_data
-        .iter()
-        .filter(own)
-        .map(|(key, value)| key.len() + value.len())
-        .sum();
+    let bytes: usize = counted().map(|(key, value)| key.len() + value.len()).sum();
     if bytes > policy.user_data_bytes_max {
         return limit("user-data-size", policy.user_data_bytes_max);
     }
     Ok(())
+}
+
+/// Whether the gateway may have added this itself: it adds nothing that is longer than a name.
+fn is_added(key: &str, value: &str, policy: &Policy) -> bool {
+    ADDED_KEYS.contains(&key) && value.chars().count() <= policy.nickname_chars_max
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ mod testing;
 mod visibility;
 
 pub use command::{
-    AfterAction, Caller, Change, Command, Create, GATEWAY_KEYS, Join, Rejection, Speech,
+    ADDED_KEYS, AfterAction, Caller, Change, Command, Create, Join, Rejection, Speech,
 };
 pub use event::{Author, Event, EventKind, Kv, KvList, LeaveReason, QuitReason, UserData};
 pub use inactivity::{Idle, Stage, Timer};
