@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::answer::{Refusal, Summary, View};
 use super::fan_out::{CUSTOMER, weight};
 use super::seat::{Seat, ViewerId};
+use super::shard::Joining;
 use crate::chat::{self, Event, Participant};
 use crate::clock::Instant;
 use crate::id::{Epoch, ParticipantId, SessionId};
@@ -41,6 +42,8 @@ pub(super) struct Room {
     /// Anything happened: the session stays awake for a while.
     pub(super) touched: Instant,
     pub(super) seats: Vec<Seat>,
+    /// Joins whose transcript is on its way from the store.
+    pub(super) joining: Vec<Joining>,
     /// The customer's client takes its seat once the beginning of the chat is durable.
     pub(super) viewer_coming: bool,
     /// The customer's CometD key, once an event was encoded for it.
@@ -92,6 +95,7 @@ impl Room {
             presence: snapshot.presence,
             touched: now,
             seats: Vec::new(),
+            joining: Vec::new(),
             viewer_coming: false,
             key: std::cell::OnceCell::new(),
             durable,

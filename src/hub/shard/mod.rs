@@ -7,6 +7,7 @@
 
 mod commands;
 mod dead_letters;
+mod joins;
 mod pushes;
 mod reads;
 mod sleep;
@@ -21,6 +22,8 @@ mod world;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
+
+pub(in crate::hub) use joins::Joining;
 
 use super::answer::{Also, Done, Joined, Page, Refusal, Reply, Summary, View};
 use super::load::Load;
@@ -215,8 +218,15 @@ pub struct Fetch {
 
 enum Purpose {
     Page(ParticipantId, usize, Reply<Page>),
-    /// For a new seat, or none where it has one already.
-    Join(Option<ViewerId>, ParticipantId, usize, Reply<Joined>),
+    /// The answer to a join.
+    Join {
+        viewer: ViewerId,
+        /// It has a new seat, which goes on where the answer ends.
+        seated: bool,
+        participant: ParticipantId,
+        bytes_max: usize,
+        reply: Reply<Joined>,
+    },
     Seat(ViewerId),
     Push(u64),
     DeadLetter(Box<dead_letters::Grave>),
@@ -281,6 +291,8 @@ struct Loading {
     waiting: Vec<Ask>,
     /// Seats of a session that is loaded again because its state was ahead of the disk.
     seats: Vec<Seat>,
+    /// Its joins that are being answered.
+    joining: Vec<Joining>,
     /// Its reads that are on their way from the disk.
     fetching: u32,
     /// Its reads that have come meanwhile.

@@ -49,6 +49,7 @@ impl Shard {
         let mut given_up = Vec::new();
         let mut room = self.revive(session, stored, now, &mut given_up);
         room.seats = loading.seats;
+        room.joining = loading.joining;
         room.fetching = loading.fetching;
         let viewers: Vec<ViewerId> = room.seats.iter().map(|seat| seat.viewer.id()).collect();
         self.rooms.insert(session, Slot::Awake(Box::new(room)));
@@ -371,6 +372,9 @@ impl Loading {
     fn give_up(self, session: SessionId, refusal: &Refusal) {
         for (fetch, _) in self.fetched {
             fetch.purpose.refuse(refusal.clone());
+        }
+        for joining in self.joining {
+            joining.refuse(refusal);
         }
         for ask in self.waiting {
             ask.refuse(refusal.clone());

@@ -120,6 +120,7 @@ impl Shard {
                 Slot::Loading(Loading {
                     fetching: room.fetching,
                     seats: room.seats,
+                    joining: room.joining,
                     ..Loading::default()
                 }),
             );

@@ -9,6 +9,7 @@ use crate::hub::fan_out::CUSTOMER;
 use crate::hub::seat::{Offer, Told};
 use crate::id::{ClientId, Epoch};
 
+mod joins;
 mod pushes;
 
 #[test]
@@ -435,15 +436,6 @@ impl Bench {
     }
 
     fn join(&mut self, session: SessionId, viewer: &Arc<Mailbox>) -> Page {
-        let join = Join {
-            account: "bob".into(),
-            nickname: "Bob".into(),
-            user_type: UserType::Agent,
-            style: Style::Person,
-            visibility: Visibility::All,
-            client_version: 106,
-            user_data: UserData::new(),
-        };
         let page = Arc::new(Mutex::new(None));
         let heard = page.clone();
         let reply = Box::new(move |joined: Result<Joined, Refusal>| {
@@ -452,7 +444,7 @@ impl Bench {
         self.ask(
             session,
             Ask::Join {
-                join,
+                join: bob(),
                 viewer: viewer.clone(),
                 bytes_max: 1 << 20,
                 reply,
@@ -630,6 +622,18 @@ impl Bench {
                 bytes <= bytes_max.max(1024)
             })
             .collect()
+    }
+}
+
+fn bob() -> Join {
+    Join {
+        account: "bob".into(),
+        nickname: "Bob".into(),
+        user_type: UserType::Agent,
+        style: Style::Person,
+        visibility: Visibility::All,
+        client_version: 106,
+        user_data: UserData::new(),
     }
 }
 

@@ -80,17 +80,23 @@ impl Shard {
             return reply(Err(Refusal::Unknown));
         };
         let id = viewer.id();
-        if room.acting(id) == Ok(participant) {
-            // It is told each event already, wherever its transcript ends.
-            let purpose = Purpose::Join(None, participant, bytes_max, reply);
-            return self.fetch(session, 1, bytes_max, purpose);
+        // Who is told each event already goes on being told, wherever its transcript ends.
+        let seated = room.acting(id) != Ok(participant);
+        let purpose = Purpose::Join {
+            viewer: id,
+            seated,
+            participant,
+            bytes_max,
+            reply,
+        };
+        if !seated {
+            return self.fetch_transcript(session, purpose);
         }
         let mut seat = Seat::new(viewer, participant, 1);
         seat.pace = Pace::Joining;
         let parting = room.take_seat(seat);
         self.reschedule(session);
-        let purpose = Purpose::Join(Some(id), participant, bytes_max, reply);
-        self.fetch(session, 1, bytes_max, purpose);
+        self.fetch_transcript(session, purpose);
         if let Some(how) = parting {
             self.gone(session, id, how, now);
         }
