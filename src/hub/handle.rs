@@ -298,8 +298,11 @@ impl Hub {
             .try_send(input)
             .err()
             .map(|error| match error {
-                mpsc::error::TrySendError::Full(input)
-                | mpsc::error::TrySendError::Closed(input) => input,
+                mpsc::error::TrySendError::Full(input) => {
+                    self.routes.load.tally().queue_was_full();
+                    input
+                }
+                mpsc::error::TrySendError::Closed(input) => input,
             })
     }
 

@@ -3,13 +3,16 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-/// The open chats, and how many there may be.
+use super::tally::Tally;
+
+/// The open chats, how many there may be, and what happened in them.
 #[derive(Debug, Default)]
 pub struct Load {
     open: AtomicU64,
     limit: AtomicU64,
     resume_below: AtomicU64,
     reached: AtomicBool,
+    tally: Tally,
 }
 
 impl Load {
@@ -24,6 +27,11 @@ impl Load {
     pub fn configure(&self, limit: u64, resume_below: u64) {
         self.limit.store(limit, Relaxed);
         self.resume_below.store(resume_below.min(limit), Relaxed);
+    }
+
+    /// What has happened since the start.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// How many chats are open.

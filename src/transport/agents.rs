@@ -383,11 +383,12 @@ impl Agent {
         self.refuse(asked, code, &refusal.to_string(), done);
     }
 
-    /// Says what is wrong; what could not be done for now also fails its publish.
+    /// Says what is wrong; what could not be done for now also fails its publish, so that its repetition is no repetition.
     fn refuse(&self, asked: &Asked, code: ErrorCode, advice: &str, done: PublishDone) {
         self.deliver(answer::refused(asked, code, advice));
         match code {
             ErrorCode::Unavailable => done.fail("503::unavailable"),
+            ErrorCode::RateLimited => done.fail("429::rate_limited"),
             _ => done.ok(),
         }
     }

@@ -412,7 +412,8 @@ impl Call {
         self.refuse(session, &failure_of(refusal));
     }
 
-    /// Says what is wrong; a failure that may pass fails the publish too, so that nobody takes it for done.
+    /// Says what is wrong; a failure that may pass fails the publish too, so that nobody takes it for done and its
+    /// repetition is no repetition.
     fn refuse(self, session: Option<SessionId>, failure: &Failure) {
         let key = match session {
             Some(_) => self.key.clone(),
@@ -434,9 +435,7 @@ impl Call {
             &reference,
         ));
         match failure.status_code {
-            1 => self
-                .done
-                .fail(format!("{}::{}", failure.code, failure.advice)),
+            1 => self.done.fail(for_now(failure)),
             _ => self.done.ok(),
         }
     }
@@ -455,6 +454,14 @@ impl Call {
             // A client that asks on without reading its answers is not owed them.
             tracing::debug!(client = ?self.handle.id(), "an answer found no room");
         }
+    }
+}
+
+/// The error of a publish that may be sent again: 429, or 503 with what the data message has as its code.
+fn for_now(failure: &Failure) -> String {
+    match failure.code {
+        code @ (429 | 503) => format!("{code}::{}", failure.advice),
+        code => format!("503:{code}:{}", failure.advice),
     }
 }
 

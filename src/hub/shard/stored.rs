@@ -53,6 +53,7 @@ impl Shard {
             }
             room.durable = after;
             for event in &events {
+                self.load.tally().happened(&event.kind);
                 room.tell(&self.keys, event);
             }
             for event in events {
