@@ -14,6 +14,7 @@ mod answer;
 mod encode;
 mod fan_out;
 mod handle;
+mod list;
 mod load;
 mod notes;
 mod room;

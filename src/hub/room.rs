@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::answer::{Refusal, Summary, View};
 use super::fan_out::{CUSTOMER, weight};
 use super::seat::{Seat, ViewerId};
-use super::shard::Joining;
+use super::shard::{Joining, Settled};
 use crate::chat::{self, Event, Participant};
 use crate::clock::Instant;
 use crate::id::{Epoch, ParticipantId, SessionId};
@@ -31,6 +31,8 @@ pub(super) struct Room {
     pub(super) pushing: Option<u64>,
     /// The number and the body of what was posted, until its end is known.
     pub(super) posted: Option<(u64, bytes::Bytes)>,
+    /// How the push ended that was posted, until that is durable.
+    pub(super) settled: Option<Box<Settled>>,
     /// Its push waits for room at its destination.
     pub(super) push_queued: bool,
     /// Steps of the push side that are folded in and go into the next record.
@@ -89,6 +91,7 @@ impl Room {
             push: snapshot.push,
             pushing: None,
             posted: None,
+            settled: None,
             push_queued: false,
             unstored: Vec::new(),
             remembered: snapshot.remembered.into(),
@@ -120,16 +123,16 @@ impl Room {
 
     /// The session as `participant` may know it: durable things only.
     pub(super) fn view(&self, participant: ParticipantId) -> View {
-        let left = if participant == CUSTOMER {
-            self.durable.customer_left.is_some()
-        } else {
-            false
-        };
+        let left = self
+            .durable
+            .customer_left
+            .filter(|_| participant == CUSTOMER);
         View {
             session: self.id,
             service: self.service.clone(),
             participant,
-            ended: self.durable.closed || left,
+            ended: self.durable.closed || left.is_some(),
+            customer_left: left,
             monitored: self.durable.monitored,
             next_index: self.durable.next_index,
             names_service: self.names_service(),

@@ -360,7 +360,7 @@ impl Then {
             Then::Done(reply, ..) => reply(Err(cause)),
             Then::Joined(_, _, _, reply) => reply(Err(cause)),
             Then::Watched(_, _, reply) => reply(Err(cause)),
-            Then::Watch(_) => {}
+            Then::Watch(_) | Then::Recorded(_) => {}
         }
     }
 

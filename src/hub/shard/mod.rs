@@ -10,6 +10,7 @@ mod dead_letters;
 mod joins;
 mod pushes;
 mod reads;
+mod settling;
 mod sleep;
 mod stored;
 mod viewers;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(in crate::hub) use joins::Joining;
+pub(in crate::hub) use settling::Settled;
 
 use super::answer::{Also, Done, Joined, Page, Refusal, Reply, Summary, View};
 use super::load::Load;
@@ -293,6 +295,8 @@ struct Loading {
     seats: Vec<Seat>,
     /// Its joins that are being answered.
     joining: Vec<Joining>,
+    /// The end of its push, if it could not be recorded yet.
+    settled: Option<Box<Settled>>,
     /// Its reads that are on their way from the disk.
     fetching: u32,
     /// Its reads that have come meanwhile.
@@ -328,6 +332,8 @@ enum Then {
     Joined(Arc<dyn Viewer>, ParticipantId, usize, Reply<Joined>),
     Watch(Arc<dyn Viewer>),
     Watched(Arc<dyn Viewer>, u64, Reply<View>),
+    /// The end of the push of this number.
+    Recorded(u64),
 }
 
 /// What one command writes, decided.

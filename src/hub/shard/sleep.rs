@@ -50,6 +50,7 @@ impl Shard {
         let mut room = self.revive(session, stored, now, &mut given_up);
         room.seats = loading.seats;
         room.joining = loading.joining;
+        room.settled = loading.settled;
         room.fetching = loading.fetching;
         let viewers: Vec<ViewerId> = room.seats.iter().map(|seat| seat.viewer.id()).collect();
         self.rooms.insert(session, Slot::Awake(Box::new(room)));
@@ -445,6 +446,7 @@ impl Room {
             && self.committing == 0
             && self.fetching == 0
             && self.pushing.is_none()
+            && self.settled.is_none()
             && self.orphans_until.is_none()
     }
 

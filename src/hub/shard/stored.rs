@@ -92,6 +92,7 @@ impl Shard {
                 self.seat_customer(session, viewer, 1, now);
             }
             Then::Watched(viewer, from, reply) => self.watched(session, viewer, from, reply, now),
+            Then::Recorded(number) => self.recorded(session, number),
         }
     }
 
@@ -122,6 +123,7 @@ impl Shard {
                     fetching: room.fetching,
                     seats: room.seats,
                     joining: room.joining,
+                    settled: room.settled,
                     ..Loading::default()
                 }),
             );
