@@ -26,7 +26,9 @@ impl Load {
     /// At most `limit` chats, 0 being no limit; once it was reached, chats are begun again below `resume_below`.
     pub fn configure(&self, limit: u64, resume_below: u64) {
         self.limit.store(limit, Relaxed);
-        self.resume_below.store(resume_below.min(limit), Relaxed);
+        // Below 0 there is nothing: when the last chat has ended, at the latest, it goes on.
+        self.resume_below
+            .store(resume_below.min(limit).max(1), Relaxed);
     }
 
     /// What has happened since the start.
@@ -82,6 +84,17 @@ mod tests {
         load.closed();
         load.closed();
         assert!(load.is_reached(), "8 are not below 8");
+        load.closed();
+        assert!(!load.is_reached());
+    }
+
+    /// A share of a small limit is rounded down to 0, and there are never fewer chats than that.
+    #[test]
+    fn a_limit_of_one_is_not_reached_for_ever() {
+        let load = Load::new(0);
+        load.configure(1, 0);
+        load.opened();
+        assert!(load.is_reached());
         load.closed();
         assert!(!load.is_reached());
     }
