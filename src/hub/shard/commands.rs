@@ -122,10 +122,7 @@ impl Shard {
         reply: Reply<Done>,
         now: Now,
     ) {
-        let Some(room) = self.room(session) else {
-            return reply(Err(Refusal::Unknown));
-        };
-        match room.acting(viewer) {
+        match self.acting(session, viewer) {
             Ok(participant) => self.submit(
                 session,
                 Caller::Participant(participant),
@@ -136,6 +133,20 @@ impl Shard {
             ),
             Err(refusal) => reply(Err(refusal)),
         }
+    }
+
+    /// The participant as whom a viewer acts: whoever has asked to join need not wait for the answer to go on.
+    pub(super) fn acting(
+        &mut self,
+        session: SessionId,
+        viewer: ViewerId,
+    ) -> Result<ParticipantId, Refusal> {
+        let room = self.room(session).ok_or(Refusal::Unknown)?;
+        room.acting(viewer).or_else(|refusal| {
+            let joining = self.joining(session).into_iter();
+            let same = joining.rev().find(|(who, _)| *who == viewer);
+            same.map(|(_, participant)| participant).ok_or(refusal)
+        })
     }
 
     /// Joining twice on one connection is joining once; after a restart the same account takes its participant over.
@@ -360,6 +371,7 @@ impl Then {
             Then::Done(reply, ..) => reply(Err(cause)),
             Then::Joined(_, _, _, reply) => reply(Err(cause)),
             Then::Watched(_, _, reply) => reply(Err(cause)),
+            Then::Read(_, _, _, reply) => reply(Err(cause)),
             Then::Watch(_) => {}
         }
     }

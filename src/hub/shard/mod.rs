@@ -316,6 +316,7 @@ enum Then {
     Joined(Arc<dyn Viewer>, ParticipantId, usize, Reply<Joined>),
     Watch(Arc<dyn Viewer>),
     Watched(Arc<dyn Viewer>, u64, Reply<View>),
+    Read(ViewerId, u64, usize, Reply<Page>),
 }
 
 /// What one command writes, decided.

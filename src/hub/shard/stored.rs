@@ -91,6 +91,9 @@ impl Shard {
                 self.seat_customer(session, viewer, 1, now);
             }
             Then::Watched(viewer, from, reply) => self.watched(session, viewer, from, reply, now),
+            Then::Read(viewer, from, bytes_max, reply) => {
+                self.read_as(session, viewer, from, bytes_max, reply, now)
+            }
         }
     }
 
