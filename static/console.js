@@ -5,7 +5,7 @@
 
 import { Bayeux } from '/assets/bayeux.js';
 import { List, nameOf } from '/assets/list.js';
-import { $, Composer, Log, bubble, clock, confirmed, element, line, notSent, unsent } from '/assets/talk.js';
+import { $, Composer, Log, bubble, clock, confirmed, element, isolated, line, notSent, sentence, unsent } from '/assets/talk.js';
 
 const CHANNEL = '/service/agent';
 const TYPING_FADES = 30_000;
@@ -201,16 +201,16 @@ function happened(chat, event) {
 
 const SHOWN = {
   Message: showMessage,
-  ParticipantJoined: (chat, event) => tell(chat, `${sender(chat, event)} joined.`),
+  ParticipantJoined: (chat, event) => tell(chat, `${whoever(chat, event)} joined.`),
   ParticipantLeft: left,
   TypingStarted: typingStarted,
   TypingStopped: typingStopped,
-  NicknameUpdated: (chat, event) => tell(chat, `${event.from.nickname} is now called ${event.text}.`),
+  NicknameUpdated: (chat, event) => tell(chat, `${isolated(event.from.nickname)} is now called ${isolated(event.text)}.`),
   PushUrl: (chat, event) => append(chat, message(chat, event, event.text)),
-  CustomNotice: (chat, event) => event.text && tell(chat, event.text),
-  IdleAlert: (chat, event) => tell(chat, event.text),
-  IdleClose: (chat, event) => tell(chat, event.text),
-  FileUploaded: (chat, event) => tell(chat, `${sender(chat, event)} sent a file: ${event.text ?? ''}`),
+  CustomNotice: (chat, event) => event.text && append(chat, line(event.text)),
+  IdleAlert: (chat, event) => append(chat, line(event.text)),
+  IdleClose: (chat, event) => append(chat, line(event.text)),
+  FileUploaded: (chat, event) => tell(chat, `${whoever(chat, event)} sent a file: ${isolated(event.text ?? '')}`),
 };
 
 const WAYS_TO_LEAVE = { HOLD: 'put the chat on hold.', TRANSFER: 'left for somebody else to take over.' };
@@ -218,7 +218,7 @@ const WAYS_TO_LEAVE = { HOLD: 'put the chat on hold.', TRANSFER: 'left for someb
 function left(chat, event) {
   typingStopped(chat, event);
   const reason = event.eventAttributes?.['general-properties']?.['reason-for-leave'];
-  tell(chat, `${sender(chat, event)} ${WAYS_TO_LEAVE[reason] ?? 'left.'}`);
+  tell(chat, `${whoever(chat, event)} ${WAYS_TO_LEAVE[reason] ?? 'left.'}`);
 }
 
 function showMessage(chat, event) {
@@ -251,16 +251,18 @@ function typingStopped(chat, event) {
 
 function showTypists(chat) {
   $('typing').textContent = [...chat.typists.values()]
-    .map(({ nickname, text }) => `${nickname} is typing${text ? `: ${text}` : '…'}`).join(' ');
+    .map(({ nickname, text }) => `${isolated(nickname)} is typing${text ? `: ${isolated(text)}` : '…'}`).join(' ');
 }
+
+// Whoever was released has read so already, in the event.
+const WAYS_TO_END = { closed: 'The chat has ended.', lost: 'The connection was lost for too long: you have left the chat.' };
 
 function removed({ session, reason }) {
   const chat = chats.get(session);
   if (!chat) return;
   gone(session);
   if (reason === 'closed') chat.over = true;
-  tell(chat, { closed: 'The chat has ended.', lost: 'The connection was lost for too long: you have left the chat.' }[reason]
-    ?? 'You have left the chat.');
+  if (WAYS_TO_END[reason]) tell(chat, WAYS_TO_END[reason]);
   if (selected === session) showChat();
 }
 
@@ -278,6 +280,11 @@ function sender(chat, event) {
   return `${event.from.nickname || event.from.type}${bot ? ' (bot)' : ''}`;
 }
 
+function whoever(chat, event) {
+  const name = sender(chat, event);
+  return name === 'You' ? name : isolated(name);
+}
+
 const NARROW = { INT: ' (agents only)', VIP: ' (supervisors only)' };
 
 function message(chat, event, text) {
@@ -286,7 +293,7 @@ function message(chat, event, text) {
 }
 
 function tell(chat, text) {
-  append(chat, line(text));
+  append(chat, sentence(text));
 }
 
 function append(chat, node) {
@@ -309,7 +316,8 @@ function showActions() {
   const chat = chats.get(selected);
   const session = list.get(selected) ?? chat;
   $('chat-title').textContent = nameOf(session);
-  $('chat-about').textContent = [session.subject, session.service, `since ${clock(session.createdAt)}`].filter(Boolean).join(' · ');
+  const about = [session.subject, session.service].filter(Boolean).map(isolated);
+  $('chat-about').textContent = [...about, `since ${clock(session.createdAt)}`].join(' · ');
   showFacts(session.customer?.userData ?? {});
   showTypists(chat);
   const focused = $('open').contains(document.activeElement) ? document.activeElement : null;

@@ -4,7 +4,7 @@
 // on the disk of a shared computer. A chat belongs to its tab: two tabs are two chats.
 
 import { Bayeux } from '/assets/bayeux.js';
-import { $, Composer, Log, bubble, confirmed, line, notSent, unsent } from '/assets/talk.js';
+import { $, Composer, Log, bubble, confirmed, isolated, line, notSent, sentence, unsent } from '/assets/talk.js';
 
 const CHANNEL = '/service/chatV2/customer-support';
 const KEPT = 'parlor.chat';
@@ -169,10 +169,10 @@ const SHOWN = {
   TypingStopped: (event) => typingStopped(event.from.participantId),
   NicknameUpdated: renamed,
   PushUrl: showLink,
-  IdleAlert: (event) => happened(event.text),
-  IdleClose: (event) => happened(event.text),
-  CustomNotice: (event) => event.text && happened(event.text),
-  FileUploaded: (event) => happened(`${nameOf(event)} sent a file: ${event.text ?? ''}`),
+  IdleAlert: (event) => log.append(line(event.text)),
+  IdleClose: (event) => log.append(line(event.text)),
+  CustomNotice: (event) => event.text && log.append(line(event.text)),
+  FileUploaded: (event) => happened(`${whoever(event)} sent a file: ${isolated(event.text ?? '')}`),
 };
 
 function show(event) {
@@ -195,7 +195,7 @@ function message(event, text) {
 function joined(event) {
   if (event.from.type === 'External' || event.from.type === 'System') return;
   chat.agents.set(event.from.participantId, event.from.nickname);
-  happened(`${nameOf(event)} has joined.`);
+  happened(`${whoever(event)} has joined.`);
 }
 
 const WAYS_TO_LEAVE = {
@@ -206,7 +206,7 @@ const WAYS_TO_LEAVE = {
 function left(event) {
   typingStopped(event.from.participantId);
   const reason = event.eventAttributes?.['general-properties']?.['reason-for-leave'];
-  if (chat.agents.delete(event.from.participantId)) happened(`${nameOf(event)} ${WAYS_TO_LEAVE[reason] ?? 'has left.'}`);
+  if (chat.agents.delete(event.from.participantId)) happened(`${whoever(event)} ${WAYS_TO_LEAVE[reason] ?? 'has left.'}`);
   else if (mine(event)) happened('You have left the chat.');
 }
 
@@ -218,8 +218,8 @@ function renamed(event) {
 // Only addresses a browser opens as a page: never script.
 function showLink(event) {
   let address;
-  try { address = new URL(event.text); } catch { return happened(event.text ?? ''); }
-  if (!['http:', 'https:'].includes(address.protocol)) return happened(event.text);
+  try { address = new URL(event.text); } catch { return log.append(line(event.text ?? '')); }
+  if (!['http:', 'https:'].includes(address.protocol)) return log.append(line(event.text));
   const link = Object.assign(document.createElement('a'), {
     href: address.href, target: '_blank', rel: 'noopener noreferrer', textContent: address.href,
   });
@@ -243,7 +243,7 @@ function typingStopped(participantId) {
 }
 
 function showTypists() {
-  const names = [...typists.keys()].map((id) => chat.agents.get(id) ?? 'Somebody');
+  const names = [...typists.keys()].map((id) => isolated(chat.agents.get(id) ?? 'Somebody'));
   $('typing').textContent = names.length ? `${names.join(', ')} ${names.length > 1 ? 'are' : 'is'} typing…` : '';
 }
 
@@ -257,8 +257,12 @@ function nameOf(event) {
   return `${event.from.nickname || 'Parlor'}${bot ? ' (bot)' : ''}`;
 }
 
+function whoever(event) {
+  return mine(event) ? 'You' : isolated(nameOf(event));
+}
+
 function happened(text) {
-  log.append(line(text));
+  log.append(sentence(text));
 }
 
 function showState() {

@@ -38,9 +38,19 @@ export function notSent(item) {
   item.querySelector('.when').textContent = 'Not sent';
 }
 
-/** Something that happened. */
+/** A line of somebody's words. */
 export function line(text) {
   return element('p', 'line', text);
+}
+
+/** A line of ours about something that happened. A name in it is to be `isolated`. */
+export function sentence(text) {
+  return Object.assign(line(text), { dir: 'ltr' });
+}
+
+/** A name keeps its direction to itself, whatever stands around it. */
+export function isolated(name) {
+  return `\u2068${name}\u2069`;
 }
 
 /** The log on the screen. It follows its end as long as the reader is there. */
