@@ -18,6 +18,7 @@ mod crash;
 mod layers;
 mod process;
 mod push;
+mod readme;
 mod rest;
 mod store;
 mod webhooks;
