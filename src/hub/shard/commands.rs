@@ -142,11 +142,15 @@ impl Shard {
         viewer: ViewerId,
     ) -> Result<ParticipantId, Refusal> {
         let room = self.room(session).ok_or(Refusal::Unknown)?;
-        room.acting(viewer).or_else(|refusal| {
-            let joining = self.joining(session).into_iter();
-            let same = joining.rev().find(|(who, _)| *who == viewer);
-            same.map(|(_, participant)| participant).ok_or(refusal)
-        })
+        let seated = room.acting(viewer);
+        if let Ok(participant) = seated
+            && room.is_present(participant)
+        {
+            return Ok(participant);
+        }
+        let joining = self.joining(session).into_iter();
+        let same = joining.rev().find(|(who, _)| *who == viewer);
+        same.map_or(seated, |(_, participant)| Ok(participant))
     }
 
     /// Joining twice on one connection is joining once; after a restart the same account takes its participant over.
@@ -219,12 +223,7 @@ impl Shard {
         let same = joining.iter().find(|(who, _)| *who == viewer);
         let known = room.acting(viewer).ok().or(same.map(|(_, id)| *id));
         // Its leaving may be on its way: then it comes back as somebody new.
-        let here = |id: &ParticipantId| {
-            room.chat
-                .participant(*id)
-                .is_some_and(chat::Participant::is_present)
-        };
-        if let Some(participant) = known.filter(here) {
+        if let Some(participant) = known.filter(|id| room.is_present(*id)) {
             return Some(participant);
         }
         room.orphans_until?;

@@ -56,7 +56,7 @@ impl Shard {
     ) {
         match self.acting(session, viewer) {
             // Its joining is on its way to the disk, and a part of what it asks for.
-            Ok(_) if !self.is_seated(session, viewer) => {
+            Ok(participant) if !self.is_seated(session, viewer, participant) => {
                 let read = Then::Read(viewer, from, bytes_max, reply);
                 self.after_pending(session, read, now);
             }
@@ -73,9 +73,14 @@ impl Shard {
         }
     }
 
-    fn is_seated(&mut self, session: SessionId, viewer: ViewerId) -> bool {
+    fn is_seated(
+        &mut self,
+        session: SessionId,
+        viewer: ViewerId,
+        participant: ParticipantId,
+    ) -> bool {
         self.room(session)
-            .is_some_and(|room| room.acting(viewer).is_ok())
+            .is_some_and(|room| room.acting(viewer) == Ok(participant))
     }
 
     /// Serves a purpose from memory, or asks the store.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::world::{Agent, RestChat, Server, events, eventually, types};
+use crate::world::{Agent, BOB, Door, RestChat, Server, events, eventually, types};
 
 #[tokio::test]
 async fn an_agent_whose_connection_is_lost_leaves_when_its_session_expires() {
@@ -95,4 +95,54 @@ async fn who_joins_and_is_gone_at_once_does_not_stay() {
             .then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_chat_that_lost_its_agent_waits_again() {
+    let server = Server::with()
+        .config("[cometd]\nmaxInterval = 1500")
+        .start()
+        .await;
+    let mut carol = Agent::carol(&server).await;
+    carol.ask("sessions", json!({"watch": true})).await.unwrap();
+    for door in Door::BOTH {
+        let fields = [
+            ("nickname", "Alice"),
+            ("userData[GCTI_Chat_AsyncMode]", "true"),
+        ];
+        let chat = RestChat::request(&server, &fields).await;
+        let mut bob = Agent::with_token(&server, door, BOB).await;
+        bob.join(&chat.id).await;
+        carol.state(&chat.id, "served").await;
+        drop(bob);
+        carol.state(&chat.id, "waiting").await;
+        let left = chat.transcript(1).await.pop().unwrap();
+        assert_eq!(
+            (&left["type"], &left["from"]["nickname"]),
+            (&json!("ParticipantLeft"), &json!("Bob"))
+        );
+        assert!(
+            left["eventAttributes"]["general-properties"].is_null(),
+            "neither a hold nor a transfer: {left}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn who_says_goodbye_leaves_at_once() {
+    // Nobody would wait for this long.
+    let server = Server::with()
+        .config("[cometd]\nmaxInterval = 3600000")
+        .start()
+        .await;
+    let mut carol = Agent::carol(&server).await;
+    carol.ask("sessions", json!({"watch": true})).await.unwrap();
+    for door in Door::BOTH {
+        let chat = RestChat::alice(&server).await;
+        let mut bob = Agent::with_token(&server, door, BOB).await;
+        bob.join(&chat.id).await;
+        carol.state(&chat.id, "served").await;
+        bob.bayeux.disconnect(None).await;
+        carol.state(&chat.id, "waiting").await;
+    }
 }

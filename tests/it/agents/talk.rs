@@ -310,6 +310,37 @@ async fn what_follows_a_join_need_not_wait_for_its_answer() {
     }
 }
 
+#[tokio::test]
+async fn who_leaves_and_comes_back_in_one_breath_goes_on_as_somebody_new() {
+    let server = Server::start().await;
+    let chat = RestChat::alice(&server).await;
+    let mut bob = Agent::bob(&server).await;
+    bob.join(&chat.id).await;
+    let requests = [
+        json!({"operation": "release", "session": chat.id}),
+        json!({"operation": "message", "session": chat.id, "text": "too late"}),
+        json!({"operation": "join", "session": chat.id}),
+        json!({"operation": "message", "session": chat.id, "text": "here again"}),
+        json!({"operation": "transcript", "session": chat.id, "position": 4}),
+    ];
+    let answers = bob.ask_at_once(&requests).await;
+    let done: Vec<bool> = answers.iter().map(|answer| answer["ok"] == true).collect();
+    assert_eq!(done, [true, false, true, true, true], "{answers:?}");
+    assert_eq!(answers[1]["error"]["code"], "not-joined");
+    assert_eq!(answers[2]["participantId"], 3, "somebody new");
+    let own = &answers[4]["transcript"][0];
+    assert_eq!(
+        (&own["type"], &own["from"]["participantId"]),
+        (&json!("ParticipantJoined"), &json!(3)),
+        "its own joining is in it"
+    );
+    let said = chat.transcript(1).await.pop().unwrap();
+    assert_eq!(
+        (&said["text"], &said["from"]["participantId"]),
+        (&json!("here again"), &json!(3))
+    );
+}
+
 /// A customer can see that it is monitored, on every door, as long as it is.
 #[tokio::test]
 async fn a_monitored_customer_is_told_so() {
