@@ -1,12 +1,12 @@
 // Both pages in headless Chromium: node browser.mjs SCENARIO PUBLIC INTERNAL TOKEN SCREENSHOTS [more]
 import assert from 'node:assert/strict';
-import * as access from './browser/access.mjs';
+import { keyboard, states } from './browser/access.mjs';
 import * as content from './browser/content.mjs';
 import * as conversation from './browser/conversation.mjs';
 import { browser, complaints, shot } from './browser/pages.mjs';
 import * as trouble from './browser/trouble.mjs';
 
-const SCENARIOS = { ...access, ...content, ...conversation, ...trouble };
+const SCENARIOS = { keyboard, states, ...content, ...conversation, ...trouble };
 const [scenario, , , , , ...more] = process.argv.slice(2);
 
 try {

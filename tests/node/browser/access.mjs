@@ -14,7 +14,7 @@ const LOOKS = [
 ];
 
 /** No violation in any look, and nothing that needs sideways scrolling. */
-async function accessible(page, state) {
+export async function accessible(page, state) {
   for (const [look, size, colorScheme] of LOOKS) {
     await page.setViewportSize(size);
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
@@ -70,6 +70,8 @@ export async function states() {
   const chats = desk.getByRole('navigation', { name: 'Chats' });
   await chats.getByRole('button', { name: 'Alice' }).waitFor();
   await beginAsync({ nickname: 'Ben', subject: 'An invoice', 'userData[Order]': '4711' });
+  await chats.getByRole('button', { name: 'Ben' }).waitFor();
+  await accessible(desk, 'console-list');
   await chats.getByRole('button', { name: 'Ben' }).click();
   await accessible(desk, 'console-not-joined');
   await joinChat(desk, 'Ben');

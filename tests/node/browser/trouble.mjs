@@ -1,7 +1,8 @@
 // What a network and a server can do to the pages.
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
-import { joinChat, openConsole, openCustomer, said, say, sent, shot, shows, startChat } from './pages.mjs';
+import { accessible } from './access.mjs';
+import { joinChat, openConsole, openCustomer, said, say, sent, shows, startChat } from './pages.mjs';
 
 export async function polling() {
   // As behind a proxy that lets no upgrade through.
@@ -35,7 +36,8 @@ export async function restart(ready, cut) {
   await customer.getByText('Connection lost. Trying again…').waitFor();
   await desk.getByText('Connection lost. Trying again…').waitFor();
   await say(customer, 'while it was down');
-  await shot(customer, 'customer-reconnecting');
+  await accessible(customer, 'customer-reconnecting');
+  await accessible(desk, 'console-reconnecting');
   writeFileSync(cut, '');
   await shows(desk, 'while it was down');
   await sent(customer);
