@@ -99,7 +99,7 @@ pub enum Refusal {
     #[error("no such chat session")]
     Unknown,
     /// The caller has not joined the session.
-    #[error("not joined")]
+    #[error("you have not joined this chat session, or have left it: join first")]
     NotJoined,
     /// The session says no.
     #[error(transparent)]

@@ -230,6 +230,12 @@ impl Room {
             .filter(|someone| self.seats.iter().all(|seat| seat.participant != someone.id))
     }
 
+    /// Whether the participant has not left, nor is about to with what is on its way to the disk.
+    pub(super) fn is_present(&self, participant: ParticipantId) -> bool {
+        let someone = self.chat.participant(participant);
+        someone.is_some_and(Participant::is_present)
+    }
+
     /// The participant as whom a viewer acts, if it has joined and not left.
     pub(super) fn acting(&self, viewer: ViewerId) -> Result<ParticipantId, Refusal> {
         self.seats

@@ -20,6 +20,7 @@ mod hostile;
 mod layers;
 mod process;
 mod push;
+mod readme;
 mod rest;
 mod store;
 mod webhooks;

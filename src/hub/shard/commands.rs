@@ -122,10 +122,7 @@ impl Shard {
         reply: Reply<Done>,
         now: Now,
     ) {
-        let Some(room) = self.room(session) else {
-            return reply(Err(Refusal::Unknown));
-        };
-        match room.acting(viewer) {
+        match self.acting(session, viewer) {
             Ok(participant) => self.submit(
                 session,
                 Caller::Participant(participant),
@@ -136,6 +133,24 @@ impl Shard {
             ),
             Err(refusal) => reply(Err(refusal)),
         }
+    }
+
+    /// The participant as whom a viewer acts: whoever has asked to join need not wait for the answer to go on.
+    pub(super) fn acting(
+        &mut self,
+        session: SessionId,
+        viewer: ViewerId,
+    ) -> Result<ParticipantId, Refusal> {
+        let room = self.room(session).ok_or(Refusal::Unknown)?;
+        let seated = room.acting(viewer);
+        if let Ok(participant) = seated
+            && room.is_present(participant)
+        {
+            return Ok(participant);
+        }
+        let joining = self.joining(session).into_iter();
+        let same = joining.rev().find(|(who, _)| *who == viewer);
+        same.map_or(seated, |(_, participant)| Ok(participant))
     }
 
     /// A command of the server's own; a rejection means that there is nothing left to do.

@@ -95,6 +95,7 @@ impl Then {
             Then::Done(reply, ..) => reply(Err(cause)),
             Then::Joined(_, _, _, reply) => reply(Err(cause)),
             Then::Watched(_, _, reply) => reply(Err(cause)),
+            Then::Read(_, _, _, reply) => reply(Err(cause)),
             Then::Watch(_) | Then::Recorded(_) => {}
         }
     }

@@ -84,12 +84,7 @@ impl Shard {
         let same = joining.iter().find(|(who, _)| *who == viewer);
         let known = room.acting(viewer).ok().or(same.map(|(_, id)| *id));
         // Its leaving may be on its way: then it comes back as somebody new.
-        let here = |id: &ParticipantId| {
-            room.chat
-                .participant(*id)
-                .is_some_and(chat::Participant::is_present)
-        };
-        if let Some(participant) = known.filter(here) {
+        if let Some(participant) = known.filter(|id| room.is_present(*id)) {
             return Some(participant);
         }
         room.orphans_until?;
@@ -101,7 +96,7 @@ impl Shard {
     }
 
     /// Who joins with what is on its way to the disk.
-    fn joining(&mut self, session: SessionId) -> Vec<(ViewerId, ParticipantId)> {
+    pub(super) fn joining(&mut self, session: SessionId) -> Vec<(ViewerId, ParticipantId)> {
         if self.room(session).is_none_or(|room| room.committing == 0) {
             return Vec::new();
         }

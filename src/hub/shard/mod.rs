@@ -134,6 +134,7 @@ enum Then {
     Watched(Arc<dyn Viewer>, u64, Reply<View>),
     /// The end of the push of this number.
     Recorded(u64),
+    Read(ViewerId, u64, usize, Reply<Page>),
 }
 
 /// What one command writes, decided.

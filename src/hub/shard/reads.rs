@@ -54,10 +54,12 @@ impl Shard {
         reply: Reply<Page>,
         now: Now,
     ) {
-        let Some(room) = self.room(session) else {
-            return reply(Err(Refusal::Unknown));
-        };
-        match room.acting(viewer) {
+        match self.acting(session, viewer) {
+            // Its joining is on its way to the disk, and a part of what it asks for.
+            Ok(participant) if !self.is_seated(session, viewer, participant) => {
+                let read = Then::Read(viewer, from, bytes_max, reply);
+                self.after_pending(session, read, now);
+            }
             Ok(participant) => self.read(
                 session,
                 participant,
@@ -69,6 +71,16 @@ impl Shard {
             ),
             Err(refusal) => reply(Err(refusal)),
         }
+    }
+
+    fn is_seated(
+        &mut self,
+        session: SessionId,
+        viewer: ViewerId,
+        participant: ParticipantId,
+    ) -> bool {
+        self.room(session)
+            .is_some_and(|room| room.acting(viewer) == Ok(participant))
     }
 
     /// Serves a purpose from memory, or asks the store.

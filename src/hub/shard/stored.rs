@@ -91,6 +91,9 @@ impl Shard {
             }
             Then::Watched(viewer, from, reply) => self.watched(session, viewer, from, reply, now),
             Then::Recorded(number) => self.recorded(session, number),
+            Then::Read(viewer, from, bytes_max, reply) => {
+                self.read_as(session, viewer, from, bytes_max, reply, now)
+            }
         }
     }
 
