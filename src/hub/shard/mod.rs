@@ -95,6 +95,9 @@ struct Loading {
     seats: Vec<Seat>,
     /// Its joins that are being answered.
     joining: Vec<Joining>,
+    /// The number of its push that is under way, and the body, if it has been posted.
+    pushing: Option<u64>,
+    posted: Option<(u64, bytes::Bytes)>,
     /// The end of its push, if it could not be recorded yet.
     settled: Option<Box<Settled>>,
     /// Its reads that are on their way from the disk.

@@ -19,8 +19,10 @@ impl Shard {
     /// A push ended, or will be tried again. What is no longer owed is ignored.
     pub(super) fn settled(&mut self, delivery: DeliveryId, outcome: Outcome, now: Now) {
         let DeliveryId { session, number } = delivery;
-        let Some(room) = self.room(session) else {
-            return;
+        let room = match self.rooms.get_mut(&session) {
+            Some(Slot::Awake(room)) => room,
+            Some(Slot::Loading(loading)) => return loading.settle(number, outcome),
+            None => return,
         };
         if room.pushing != Some(number) {
             return;
@@ -98,8 +100,11 @@ impl Shard {
 
     /// A destination had no room: the chat is offered again when it has.
     pub(super) fn push_refused(&mut self, delivery: DeliveryId, destination: String) {
-        let Some(room) = self.room(delivery.session) else {
-            return;
+        let room = match self.rooms.get_mut(&delivery.session) {
+            Some(Slot::Awake(room)) => room,
+            // It is offered again once it is loaded.
+            Some(Slot::Loading(loading)) => return loading.pushing = None,
+            None => return,
         };
         room.pushing = None;
         room.push_queued = true;
@@ -139,5 +144,15 @@ impl Shard {
             .or_default()
             .extend(waiting);
         self.push_room(destination, ROUND, now);
+    }
+}
+
+impl Loading {
+    /// A push ended while its session is loaded again.
+    fn settle(&mut self, number: u64, outcome: Outcome) {
+        if self.pushing == Some(number) {
+            self.pushing = None;
+            self.settled = Some(Box::new(Settled { number, outcome }));
+        }
     }
 }

@@ -124,6 +124,8 @@ impl Shard {
                     fetching: room.fetching,
                     seats: room.seats,
                     joining: room.joining,
+                    pushing: room.pushing,
+                    posted: room.posted,
                     settled: room.settled,
                     ..Loading::default()
                 }),

@@ -39,6 +39,10 @@ impl Shard {
         room.seats = loading.seats;
         room.joining = loading.joining;
         room.settled = loading.settled;
+        room.posted = loading.posted;
+        let head = room.push.as_ref().and_then(push::Subscriber::head);
+        let head = head.map(|delivery| delivery.number);
+        room.pushing = loading.pushing.filter(|number| head == Some(*number));
         room.fetching = loading.fetching;
         let viewers: Vec<ViewerId> = room.seats.iter().map(|seat| seat.viewer.id()).collect();
         self.rooms.insert(session, Slot::Awake(Box::new(room)));

@@ -126,6 +126,22 @@ fn a_push_whose_end_cannot_be_recorded_is_not_made_again() {
     assert_eq!(bench.pushed.len(), 1);
 }
 
+/// A command that the disk refused made the gateway forget that a push was under way: it was made again beside the first.
+#[test]
+fn a_push_under_way_is_not_made_again_because_the_disk_was_full() {
+    let mut bench = Bench::new();
+    let session = bench.begin_with(None, Some(wish("phone")));
+    bench.fail = Some(store::Error::NoSpace);
+    bench.say(session, "refused");
+    bench.settle();
+    bench.fail = None;
+    bench.pass(Duration::from_secs(5));
+    assert_eq!(bench.pushed.len(), 1, "it is under way");
+    bench.ends(&bench.pushed[0].clone(), Outcome::Delivered);
+    bench.pass(Duration::from_secs(5));
+    assert_eq!((bench.owed, bench.pushed.len()), (0, 1));
+}
+
 /// A push that failed while nothing could be recorded waits for its next attempt all the same, under the same id.
 #[test]
 fn a_push_that_fails_while_the_disk_is_full_is_tried_again_when_it_is_not() {
