@@ -11,6 +11,7 @@ pub mod router;
 mod settings;
 pub mod socket;
 pub mod tls;
+mod usage;
 mod wire;
 
 use std::net::SocketAddr;

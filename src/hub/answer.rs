@@ -46,6 +46,8 @@ pub struct View {
     pub participant: ParticipantId,
     /// The chat is over for the caller: closed, or the caller has left.
     pub ended: bool,
+    /// For the customer that has left: the index of its leaving, the last event it may see.
+    pub customer_left: Option<u64>,
     /// A supervisor monitors silently.
     pub monitored: bool,
     /// The index of the next event.

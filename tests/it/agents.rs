@@ -1,9 +1,12 @@
 //! Agents, bots and supervisors: who gets in, who waits, who sees what, and what becomes of a lost connection.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::world::{
     Agent, BOB, Bayeux, Caller, Customer, Door, RestChat, Server, events, eventually, texts, types,
+    within,
 };
 
 #[tokio::test]
@@ -62,6 +65,42 @@ async fn every_refused_token_gets_the_same_answer() {
         answers.windows(2).all(|pair| pair[0] == pair[1]),
         "{answers:?}"
     );
+}
+
+/// A request that came too often was remembered as done: sent again under the same id, it was never answered.
+#[tokio::test]
+async fn a_request_that_came_too_often_is_answered_when_it_is_sent_again() {
+    let server = Server::with()
+        .config("[rate-limit]\nper-address = 2\nexempt = []")
+        .start()
+        .await;
+    let mut bob = Agent::bob(&server).await;
+    let mut id = 100;
+    while sessions_as(&mut bob, id).await.is_ok() {
+        id += 1;
+    }
+    within("the same request is done", async {
+        while let Err(code) = sessions_as(&mut bob, id).await {
+            assert_eq!(code, "rate-limited");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+}
+
+/// Asks for the list in a publish of this id; the code of a refusal.
+async fn sessions_as(agent: &mut Agent, id: u32) -> Result<(), Value> {
+    let (id, client) = (id.to_string(), &agent.bayeux.client_id);
+    let data = json!({"operation": "sessions", "requestId": id});
+    let message =
+        json!([{"id": id, "channel": "/service/agent", "clientId": client, "data": data}]);
+    agent.bayeux.exchange(message, &id).await;
+    let answer = agent.bayeux.data().await;
+    assert_eq!(answer["data"]["requestId"], id.as_str(), "{answer}");
+    match answer["data"]["ok"] == true {
+        true => Ok(()),
+        false => Err(answer["data"]["error"]["code"].clone()),
+    }
 }
 
 #[tokio::test]

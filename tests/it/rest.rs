@@ -161,6 +161,34 @@ async fn a_chat_has_many_doors() {
     rest.say("by the key of the other door").await;
 }
 
+/// What the gateway adds to user data counted too: 63 keys were refused where 64 are allowed.
+#[tokio::test]
+async fn a_chat_may_have_as_many_keys_as_the_limit_says() {
+    let server = Server::start().await;
+    for (keys, status) in [(64, 0), (65, 2)] {
+        let mut user_data = serde_json::Map::new();
+        user_data.extend((0..keys).map(|key| (format!("key-{key}"), json!("v"))));
+        let body = json!({"firstName": "Ana", "lastName": "Lima", "emailAddress": "ana@example.com",
+            "userData": user_data});
+        let reply = Caller::new()
+            .post(&server.public(CHAT), "application/json", body.to_string())
+            .await;
+        assert_eq!(reply.json()["statusCode"], status, "{}", reply.text());
+    }
+}
+
+/// Of members that repeat each other in another case, the last in the order of the alphabet counted.
+#[tokio::test]
+async fn of_a_repeated_member_the_last_counts() {
+    let server = Server::start().await;
+    let body = r#"{"nickname": "First", "Nickname": "Last"}"#;
+    let reply = Caller::new()
+        .post(&server.public(CHAT), "application/json", body)
+        .await
+        .good();
+    assert_eq!(reply["messages"][0]["from"]["nickname"], "Last", "{reply}");
+}
+
 #[tokio::test]
 async fn user_data_comes_in_every_shape_of_json() {
     let server = Server::start().await;

@@ -184,21 +184,12 @@ impl Call {
     /// Answers `requestNotifications`. The events from `from` on follow by themselves, and the last of them says whether the
     /// chat has ended: an app that is told so before goes away without them.
     fn welcome(self, view: View, from: u64) {
-        let next = from.min(view.next_index);
-        if !view.ended {
-            self.tell(&view, next, false);
-            return self.done.ok();
+        let follows = view.customer_left.is_some_and(|left| from <= left);
+        match view.ended && !follows {
+            true => self.tell(&view, view.next_index, true),
+            false => self.tell(&view, from.min(view.next_index), false),
         }
-        tokio::spawn(async move {
-            let (hub, session) = (self.shared.hub.clone(), view.session);
-            let page = hub.read(session, CUSTOMER, from, 1, false).await;
-            let follows = page.is_ok_and(|page| !page.events.is_empty());
-            match follows {
-                true => self.tell(&view, next, false),
-                false => self.tell(&view, view.next_index, true),
-            }
-            self.done.ok();
-        });
+        self.done.ok();
     }
 
     fn command(self, session: SessionId, operation: Operation) {

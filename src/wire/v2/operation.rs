@@ -1,7 +1,7 @@
 //! What customers ask, by either door.
 
 use super::{FieldError, Fields};
-use crate::chat::{AfterAction, Command, Create, Policy, Speech, UserData};
+use crate::chat::{ADDED_KEYS, AfterAction, Command, Create, Policy, Speech, UserData};
 
 /// Marks a chat as async.
 const ASYNC_MODE: &str = "GCTI_Chat_AsyncMode";
@@ -236,17 +236,18 @@ pub fn request_chat(
     let async_mode = user_data
         .get(ASYNC_MODE)
         .is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let [first, last, email, media, identify] = ADDED_KEYS;
     let added = [
-        ("FirstName", fields.first_name),
-        ("LastName", fields.last_name),
-        ("EmailAddress", fields.email_address),
-        ("MediaType", Some("chat".to_owned())),
+        (first, fields.first_name),
+        (last, fields.last_name),
+        (email, fields.email_address),
+        (media, Some("chat".to_owned())),
     ];
     for (key, value) in added {
         user_data.extend(value.map(|value| (key.to_owned(), value)));
     }
     user_data
-        .entry("IdentifyCreateContact".to_owned())
+        .entry(identify.to_owned())
         .or_insert_with(|| "3".to_owned());
     Ok(Create {
         service: service.to_owned(),

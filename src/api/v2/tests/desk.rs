@@ -172,6 +172,7 @@ fn view() -> View {
         session: chat(),
         service: NEW.into(),
         participant: CUSTOMER,
+        customer_left: None,
         ended: false,
         monitored: false,
         next_index: 3,
