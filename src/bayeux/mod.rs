@@ -22,6 +22,10 @@
 //!   the wrong call in some clients.
 //! * A refusal's own advice and extensions: a refused handshake says `403::…`, advice `none`, and no more.
 //! * HTTP/2, and so its rule for several tabs: memory per connection decides.
+//! * A handshake required of every WebSocket (`requireHandshakePerConnection`): Faye and aiocometd shake hands over HTTP. A
+//!   client id is 128 random bits, and who has it may use it on a socket that has not shaken hands.
+//! * Channels as things: nothing is made by subscribing or publishing, so nothing has to be swept.
+//! * The browser cookie's name, domain, path and age as options: it is of this host, and ends with the browser.
 //! * An end of the session when too much is unacknowledged: only positions are kept, so it is never too much.
 
 mod advice;

@@ -133,35 +133,6 @@ async fn a_socket_may_begin_anew_while_an_answer_to_its_last_client_is_owed() {
     assert!(outcome(&replies).ends_with(&[("p", true), ("d", true)]));
 }
 
-// A socket that broke while a publish was under way left its reply behind in the session, for as long as that lived.
-#[tokio::test]
-async fn nobody_is_answered_on_a_socket_that_has_ended() {
-    let server = Server::start().await;
-    let mut socket = Leaving(server.websocket().await);
-    let client = socket.greet().await;
-    socket.send(&publish(&client, "p", "wait")).await;
-    let party = server.toy.newest();
-    answered(async {
-        while lock(&party.waiting).is_empty() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
-    drop(socket);
-    answered(async {
-        while server.registry.counters().websockets > 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
-    let done = lock(&party.waiting).pop();
-    done.expect("a publish").ok();
-    let mut socket = Leaving(server.websocket().await);
-    socket.send(&connect(&client)).await;
-    let replies = socket.read_until("2").await;
-    assert_eq!(outcome(&replies), [("2", true)]);
-}
-
 // All that was due was looked at in one go, so whoever else had something to do waited for the last of them.
 #[tokio::test]
 async fn row_121_others_have_their_turn_while_very_many_sessions_end() {
