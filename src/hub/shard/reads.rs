@@ -164,6 +164,7 @@ impl Shard {
         if let Some(viewer) = joins {
             self.next_join(session, viewer);
         }
+        self.reschedule(session);
     }
 
     /// Answers a purpose with events from `from` on. `read_to` is where the store stopped reading; `None`: at the end.

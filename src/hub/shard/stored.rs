@@ -70,6 +70,8 @@ impl Shard {
             self.tell_joined(&listing);
         }
         self.offer_push(session, now);
+        // Only now may it sleep, or has it events to forget.
+        self.reschedule(session);
     }
 
     /// What was asked can be answered now.

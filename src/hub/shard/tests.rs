@@ -253,6 +253,17 @@ fn a_quiet_session_sleeps_and_comes_back_on_touch() {
     assert_eq!(bench.shard.awake(), 1);
 }
 
+/// A chat that was begun, and then left alone, was looked after at its next deadline only: in a day. A million of them
+/// stayed in memory.
+#[test]
+fn a_chat_of_one_command_sleeps_too() {
+    let mut bench = Bench::new();
+    bench.begin(None);
+    bench.settle();
+    bench.pass(Duration::from_secs(31));
+    assert_eq!(bench.shard.awake(), 0);
+}
+
 #[test]
 fn a_silent_customer_without_push_is_removed() {
     let mut bench = Bench::new();
