@@ -4,13 +4,11 @@
 // is loaded again goes on with its Bayeux session, so that the agent does not leave its chats meanwhile.
 
 import { Bayeux } from '/assets/bayeux.js';
+import { List, nameOf } from '/assets/list.js';
+import { $, Composer, Log, bubble, clock, confirmed, element, isolated, line, notSent, sentence, unsent } from '/assets/talk.js';
 
 const CHANNEL = '/service/agent';
-const TYPING_EVERY = 5_000;
 const TYPING_FADES = 30_000;
-const LISTS = ['waiting', 'served', 'held'];
-
-const $ = (id) => document.getElementById(id);
 
 const STATES = {
   connecting: 'Connecting…',
@@ -34,14 +32,12 @@ let bayeux = null;
 let loaded = false;
 let after = null; // where the rest of the list begins
 let selected = null;
-let typingSince = 0;
-let typingEnds = 0;
 let serial = 0;
 // Answers to an earlier load of this page may still come to the same client: they are not taken for ours.
 const page = Array.from(crypto.getRandomValues(new Uint8Array(6)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 const calls = new Map(); // requestId -> { resolve, reject }
-const sessions = new Map(); // id -> SESSION of the contract
-const items = new Map(); // id -> its <li>
+const list = new List(select);
+const log = new Log($('log'));
 const chats = new Map(); // id -> what this page knows of a chat that was opened
 
 // ---- signing in ----
@@ -65,7 +61,7 @@ function signIn(token, clientId) {
 
 function signedOut(reason = '') {
   for (const name of ['token', 'client', 'joined']) store.save(name, null);
-  for (const id of [...sessions.keys()]) forget(id);
+  list.keep([]);
   chats.clear();
   selected = null;
   loaded = false;
@@ -113,9 +109,9 @@ async function load(fresh) {
   // Stock clients subscribe to what they listen to; so do we.
   bayeux.subscribe(CHANNEL).catch(() => {});
   try {
-    const list = await call('sessions', { watch: true });
-    for (const id of [...sessions.keys()]) if (!list.sessions.some((session) => session.session === id)) forget(id);
-    listed(list);
+    const page = await call('sessions', { watch: true });
+    list.keep(page.sessions);
+    listed(page);
     for (const id of store.load('joined') ?? []) await join(id).catch(() => gone(id));
   } catch (error) {
     if (bayeux.state === 'connected') news(`The list could not be read: ${error.message}`);
@@ -127,9 +123,9 @@ function abandonCalls() {
   calls.clear();
 }
 
-function listed(list) {
-  for (const session of list.sessions) put(session);
-  after = list.next ?? null;
+function listed(page) {
+  for (const session of page.sessions) list.put(session);
+  after = page.next ?? null;
   $('more').hidden = after === null;
 }
 
@@ -157,71 +153,21 @@ function rememberJoined() {
 // ---- the list ----
 
 function changed(data) {
-  const before = sessions.get(data.session);
-  if (data.state === 'closed') forget(data.session);
-  else put({ ...before, ...data });
+  const before = list.get(data.session);
+  if (data.state === 'closed') list.forget(data.session);
+  else list.put({ ...before, ...data });
   if (!before && data.state === 'waiting') news(`${nameOf(data)} is waiting.`);
   if (selected === data.session) showActions();
-}
-
-function put(session) {
-  sessions.set(session.session, session);
-  const item = items.get(session.session) ?? newItem(session.session);
-  const parts = item.firstChild.children;
-  parts[0].textContent = nameOf(session);
-  parts[1].textContent = session.subject || session.service || '';
-  parts[2].textContent = `since ${clock(session.createdAt)}${session.agents?.length ? `, with ${session.agents.join(', ')}` : ''}`;
-  place(item, session);
-  count();
-}
-
-function place(item, session) {
-  const list = $(LISTS.includes(session.state) ? session.state : 'waiting');
-  item.dataset.created = session.createdAt ?? 0;
-  if (item.parentNode === list) return;
-  const focused = item.contains(document.activeElement);
-  const next = [...list.children].find((other) => Number(other.dataset.created) > Number(item.dataset.created));
-  list.insertBefore(item, next ?? null);
-  if (focused) item.firstChild.focus();
-}
-
-function newItem(id) {
-  const item = document.createElement('li');
-  const button = document.createElement('button');
-  button.type = 'button';
-  button.append(element('span', 'name', ''), element('span', 'about', ''), element('span', 'since', ''), element('span', 'unread', ''));
-  button.addEventListener('click', () => select(id));
-  item.append(button);
-  items.set(id, item);
-  return item;
-}
-
-function forget(id) {
-  sessions.delete(id);
-  items.get(id)?.remove();
-  items.delete(id);
-  count();
-}
-
-function count() {
-  for (const name of LISTS) $(`${name}-count`).textContent = $(name).children.length;
-  const waiting = $('waiting').children.length;
-  $('waiting-empty').hidden = waiting > 0;
-  document.title = waiting ? `(${waiting}) Console · Parlor` : 'Console · Parlor';
 }
 
 function news(text) {
   $('news').textContent = text;
 }
 
-function nameOf(session) {
-  return session.customer?.nickname || 'A customer';
-}
-
 // ---- one chat ----
 
 function newChat(id) {
-  const { customer, subject, service, createdAt } = sessions.get(id) ?? {};
+  const { customer, subject, service, createdAt } = list.get(id) ?? {};
   return {
     id, customer, subject, service, createdAt,
     joined: false, over: false, busy: false, position: 1, unread: 0,
@@ -230,11 +176,11 @@ function newChat(id) {
 }
 
 function select(id) {
-  stoppedTyping();
+  composer.stopped();
   if (!chats.has(id)) chats.set(id, newChat(id));
   selected = id;
   chats.get(id).unread = 0;
-  showUnread(chats.get(id));
+  list.unread(id, 0);
   showChat();
   $('chat-title').focus();
 }
@@ -255,34 +201,37 @@ function happened(chat, event) {
 
 const SHOWN = {
   Message: showMessage,
-  ParticipantJoined: (chat, event) => line(chat, `${sender(chat, event)} joined.`),
-  ParticipantLeft: (chat, event) => (typingStopped(chat, event), line(chat, `${sender(chat, event)} left.`)),
+  ParticipantJoined: (chat, event) => tell(chat, `${whoever(chat, event)} joined.`),
+  ParticipantLeft: left,
   TypingStarted: typingStarted,
   TypingStopped: typingStopped,
-  NicknameUpdated: (chat, event) => line(chat, `${event.from.nickname} is now called ${event.text}.`),
-  PushUrl: (chat, event) => append(chat, bubble(chat, event, event.text)),
-  CustomNotice: (chat, event) => event.text && line(chat, event.text),
-  IdleAlert: (chat, event) => line(chat, event.text),
-  IdleClose: (chat, event) => line(chat, event.text),
-  FileUploaded: (chat, event) => line(chat, `${sender(chat, event)} sent a file: ${event.text ?? ''}`),
+  NicknameUpdated: (chat, event) => tell(chat, `${isolated(event.from.nickname)} is now called ${isolated(event.text)}.`),
+  PushUrl: (chat, event) => append(chat, message(chat, event, event.text)),
+  CustomNotice: (chat, event) => event.text && append(chat, line(event.text)),
+  IdleAlert: (chat, event) => append(chat, line(event.text)),
+  IdleClose: (chat, event) => append(chat, line(event.text)),
+  FileUploaded: (chat, event) => tell(chat, `${whoever(chat, event)} sent a file: ${isolated(event.text ?? '')}`),
 };
+
+const WAYS_TO_LEAVE = { HOLD: 'put the chat on hold.', TRANSFER: 'left for somebody else to take over.' };
+
+function left(chat, event) {
+  typingStopped(chat, event);
+  const reason = event.eventAttributes?.['general-properties']?.['reason-for-leave'];
+  tell(chat, `${whoever(chat, event)} ${WAYS_TO_LEAVE[reason] ?? 'left.'}`);
+}
 
 function showMessage(chat, event) {
   typingStopped(chat, event);
   if (chat.mine.has(event.from.participantId)) {
     const index = chat.outbox.findIndex((entry) => entry.text === event.text);
-    if (index >= 0) return confirmed(chat.outbox.splice(index, 1)[0], event);
+    if (index >= 0) return confirmed(chat.outbox.splice(index, 1)[0].item, event.utcTime);
   }
-  append(chat, bubble(chat, event, event.text));
+  append(chat, message(chat, event, event.text));
   if (selected !== chat.id) {
     chat.unread += 1;
-    showUnread(chat);
+    list.unread(chat.id, chat.unread);
   }
-}
-
-function showUnread(chat) {
-  const badge = items.get(chat.id)?.querySelector('.unread');
-  if (badge) badge.textContent = chat.unread ? `${chat.unread} new` : '';
 }
 
 function typingStarted(chat, event) {
@@ -302,16 +251,18 @@ function typingStopped(chat, event) {
 
 function showTypists(chat) {
   $('typing').textContent = [...chat.typists.values()]
-    .map(({ nickname, text }) => `${nickname} is typing${text ? `: ${text}` : '…'}`).join(' ');
+    .map(({ nickname, text }) => `${isolated(nickname)} is typing${text ? `: ${isolated(text)}` : '…'}`).join(' ');
 }
+
+// Whoever was released has read so already, in the event.
+const WAYS_TO_END = { closed: 'The chat has ended.', lost: 'The connection was lost for too long: you have left the chat.' };
 
 function removed({ session, reason }) {
   const chat = chats.get(session);
   if (!chat) return;
   gone(session);
   if (reason === 'closed') chat.over = true;
-  line(chat, { closed: 'The chat has ended.', lost: 'The connection was lost for too long: you have left the chat.' }[reason]
-    ?? 'You have left the chat.');
+  if (WAYS_TO_END[reason]) tell(chat, WAYS_TO_END[reason]);
   if (selected === session) showChat();
 }
 
@@ -329,44 +280,25 @@ function sender(chat, event) {
   return `${event.from.nickname || event.from.type}${bot ? ' (bot)' : ''}`;
 }
 
-function bubble(chat, event, text) {
-  const own = chat.mine.has(event.from.participantId);
-  const item = document.createElement('article');
-  item.className = own ? 'message own' : 'message';
-  const narrow = event.visibility && event.visibility !== 'ALL' ? ` (${event.visibility === 'INT' ? 'agents only' : 'supervisors only'})` : '';
-  item.append(element('p', 'meta', sender(chat, event) + narrow), element('p', 'text', text ?? ''), element('p', 'when', clock(event.utcTime)));
-  return item;
+function whoever(chat, event) {
+  const name = sender(chat, event);
+  return name === 'You' ? name : isolated(name);
 }
 
-function line(chat, text) {
-  append(chat, element('p', 'line', text));
+const NARROW = { INT: ' (agents only)', VIP: ' (supervisors only)' };
+
+function message(chat, event, text) {
+  const seenBy = NARROW[event.visibility] ?? '';
+  return bubble({ name: sender(chat, event) + seenBy, text, time: event.utcTime, own: chat.mine.has(event.from.participantId) });
+}
+
+function tell(chat, text) {
+  append(chat, sentence(text));
 }
 
 function append(chat, node) {
   chat.nodes.push(node);
-  if (selected !== chat.id) return;
-  const log = $('log');
-  const follow = nearEnd(log) || node.classList.contains('own');
-  log.append(node);
-  if (follow) log.scrollTop = log.scrollHeight;
-}
-
-// A log that shrinks (the window, a phone's keyboard, a line below it) stays at its end if it was there.
-// Scrolling that comes of another size is nobody's wish, and says nothing.
-let atEnd = true;
-let size = '';
-$('log').addEventListener('scroll', () => { if (size === sizeOf($('log'))) atEnd = nearEnd($('log')); });
-new ResizeObserver(() => {
-  size = sizeOf($('log'));
-  if (atEnd) $('log').scrollTop = $('log').scrollHeight;
-}).observe($('log'));
-
-function sizeOf(log) {
-  return `${log.clientWidth} ${log.clientHeight}`;
-}
-
-function nearEnd(log) {
-  return log.scrollHeight - log.scrollTop - log.clientHeight < 80;
+  if (selected === chat.id) log.append(node);
 }
 
 function showChat() {
@@ -374,26 +306,24 @@ function showChat() {
   $('blank').hidden = Boolean(chat);
   $('open').hidden = !chat;
   $('desk').dataset.view = chat ? 'chat' : 'list';
-  for (const [id, item] of items) item.firstChild.ariaCurrent = id === selected ? 'true' : null;
-  $('log').setAttribute('aria-busy', 'true');
-  $('log').replaceChildren(...(chat?.nodes ?? []));
-  $('log').scrollTop = $('log').scrollHeight;
-  $('log').removeAttribute('aria-busy');
+  list.mark(selected);
+  log.replace(chat?.nodes ?? []);
   problem('');
   if (chat) showActions();
 }
 
 function showActions() {
   const chat = chats.get(selected);
-  const session = sessions.get(selected) ?? chat;
+  const session = list.get(selected) ?? chat;
   $('chat-title').textContent = nameOf(session);
-  $('chat-about').textContent = [session.subject, session.service, `since ${clock(session.createdAt)}`].filter(Boolean).join(' · ');
+  const about = [session.subject, session.service].filter(Boolean).map(isolated);
+  $('chat-about').textContent = [...about, `since ${clock(session.createdAt)}`].join(' · ');
   showFacts(session.customer?.userData ?? {});
   showTypists(chat);
   const focused = $('open').contains(document.activeElement) ? document.activeElement : null;
   $('join').hidden = chat.joined || chat.over;
   $('join').disabled = chat.busy;
-  for (const id of ['leave', 'close', 'composer']) $(id).hidden = !chat.joined;
+  for (const id of ['leave', 'transfer', 'close', 'composer']) $(id).hidden = !chat.joined;
   $('hold').hidden = !chat.joined || !session.async;
   if (focused?.closest('[hidden]')) (chat.joined ? $('text') : $('chat-title')).focus();
 }
@@ -417,21 +347,10 @@ function problem(text) {
   $('problem').textContent = text;
 }
 
-function element(tag, className, text) {
-  return Object.assign(document.createElement(tag), { className, textContent: text });
-}
-
-function clock(time) {
-  return time ? new Date(time).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' }) : '';
-}
-
 // ---- what the agent does ----
 
 function send(chat, text) {
-  const [me] = [...chat.mine].slice(-1);
-  const item = bubble(chat, { from: { participantId: me } }, text);
-  item.classList.add('unsent');
-  item.querySelector('.when').textContent = 'Sending…';
+  const item = unsent(text);
   append(chat, item);
   const entry = { text, item, underWay: false };
   chat.outbox.push(entry);
@@ -445,52 +364,20 @@ function deliver(chat, entry) {
     entry.underWay = false;
     if (!error.code) return;
     chat.outbox = chat.outbox.filter((other) => other !== entry);
-    entry.item.querySelector('.when').textContent = 'Not sent';
+    notSent(entry.item);
     if (selected === chat.id) problem(`Your message was not sent. ${error.message}`);
   });
 }
 
-function confirmed(entry, event) {
-  entry.item.classList.remove('unsent');
-  entry.item.querySelector('.when').textContent = clock(event.utcTime);
-}
-
-function notice(name) {
-  call('notice', { session: selected, notice: name }).catch(() => {});
-}
-
-// Told at most every few seconds while somebody writes, and once when they stop.
-function typed() {
-  clearTimeout(typingEnds);
-  if ($('text').value.trim() === '') return stoppedTyping();
-  typingEnds = setTimeout(stoppedTyping, TYPING_EVERY);
-  if (Date.now() - typingSince < TYPING_EVERY || bayeux.state !== 'connected') return;
-  typingSince = Date.now();
-  notice('typing-started');
-}
-
-function stoppedTyping() {
-  clearTimeout(typingEnds);
-  if (!typingSince) return;
-  typingSince = 0;
-  if (chats.get(selected)?.joined && bayeux.state === 'connected') notice('typing-stopped');
-}
-
 async function release(fields) {
   const id = selected;
-  stoppedTyping();
+  composer.stopped();
   try {
     await call('release', { session: id, ...fields });
     gone(id);
   } catch (error) {
     if (selected === id) problem(error.message);
   }
-}
-
-function grow() {
-  const text = $('text');
-  text.rows = 1;
-  while (text.scrollHeight > text.clientHeight + 2 && text.rows < 6) text.rows += 1;
 }
 
 $('login-form').addEventListener('submit', (event) => {
@@ -517,38 +404,33 @@ $('join').addEventListener('click', async () => {
 
 $('leave').addEventListener('click', () => release({}));
 $('hold').addEventListener('click', () => release({ reason: 'hold' }));
+$('transfer').addEventListener('click', () => release({ reason: 'transfer' }));
 $('close').addEventListener('click', () => release({ afterAction: 'force-close' }));
 $('back').addEventListener('click', () => {
   const id = selected;
-  stoppedTyping();
+  composer.stopped();
   selected = null;
   showChat();
-  items.get(id)?.firstChild.focus();
+  list.focus(id);
 });
 
 $('more').addEventListener('click', async () => {
   try { listed(await call('sessions', { after })); } catch (error) { news(error.message); }
 });
 
-$('composer').addEventListener('submit', (event) => {
-  event.preventDefault();
-  const text = $('text').value.trim();
-  const chat = chats.get(selected);
-  if (!text || !chat?.joined) return;
-  problem('');
-  typingSince = 0;
-  clearTimeout(typingEnds);
-  send(chat, text);
-  $('text').value = '';
-  grow();
-  $('text').focus();
-});
-
-$('text').addEventListener('input', () => { grow(); typed(); });
-$('text').addEventListener('keydown', (event) => {
-  if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
-  event.preventDefault();
-  $('composer').requestSubmit();
+const composer = new Composer($('composer'), $('text'), {
+  send(text) {
+    const chat = chats.get(selected);
+    if (!chat?.joined) return false;
+    problem('');
+    send(chat, text);
+    return true;
+  },
+  mayType: () => bayeux.state === 'connected',
+  typing(started) {
+    if (!chats.get(selected)?.joined || bayeux.state !== 'connected') return;
+    call('notice', { session: selected, notice: started ? 'typing-started' : 'typing-stopped' }).catch(() => {});
+  },
 });
 
 // Written when the page goes and taken when it comes: a duplicated tab finds none, and gets a session of its own.

@@ -4,14 +4,12 @@
 // on the disk of a shared computer. A chat belongs to its tab: two tabs are two chats.
 
 import { Bayeux } from '/assets/bayeux.js';
+import { $, Composer, Log, bubble, confirmed, isolated, line, notSent, sentence, unsent } from '/assets/talk.js';
 
 const CHANNEL = '/service/chatV2/customer-support';
 const KEPT = 'parlor.chat';
-const TYPING_EVERY = 5_000;
 const TYPING_FADES = 30_000;
 const SETTLED_AFTER = 500;
-
-const $ = (id) => document.getElementById(id);
 
 const STATES = {
   connecting: 'Connecting…',
@@ -43,10 +41,9 @@ let connected = 'connecting';
 let subscribed = false;
 let catchingUp = false;
 let settled = 0;
-let typingSince = 0;
-let typingEnds = 0;
 const typists = new Map(); // participantId -> timer
 
+const log = new Log($('log'));
 const bayeux = new Bayeux({
   url: '/genesys/cometd',
   onSession: (fresh) => fresh && enter(),
@@ -85,7 +82,7 @@ function request() {
 // Everything from the position on comes again; what came before stays as it is on the screen.
 function resume() {
   catchingUp = true;
-  $('log').setAttribute('aria-busy', 'true');
+  log.busy(true);
   showState();
   publish({ operation: 'requestNotifications', transcriptPosition: chat.position }).catch(() => {});
 }
@@ -93,7 +90,7 @@ function resume() {
 function caughtUp() {
   if (!catchingUp) return;
   catchingUp = false;
-  $('log').removeAttribute('aria-busy');
+  log.busy(false);
   showState();
   // What the transcript does not hold never happened.
   for (const entry of chat?.outbox ?? []) if (!entry.underWay) deliver(entry);
@@ -128,7 +125,7 @@ function refused(data) {
     return ended();
   }
   // An answer does not say which request it is of; they come in order, and a message is what matters.
-  if (chat.outbox.length) notSent(chat.outbox[0]);
+  if (chat.outbox.length) givenUp(chat.outbox[0]);
   problem(advice);
 }
 
@@ -143,7 +140,7 @@ function ended() {
   chat.ended = true;
   keeper.save(null);
   catchingUp = false;
-  $('log').removeAttribute('aria-busy');
+  log.busy(false);
   for (const participant of [...typists.keys()]) typingStopped(participant);
   const focused = $('composer').contains(document.activeElement) || document.activeElement === $('end');
   $('composer').hidden = $('end').hidden = true;
@@ -166,16 +163,16 @@ function isNew(event) {
 
 const SHOWN = {
   Message: showMessage,
-  ParticipantJoined: (event) => (mine(event) ? line('The chat has begun.') : joined(event)),
+  ParticipantJoined: (event) => (mine(event) ? happened('The chat has begun.') : joined(event)),
   ParticipantLeft: left,
   TypingStarted: typingStarted,
   TypingStopped: (event) => typingStopped(event.from.participantId),
   NicknameUpdated: renamed,
   PushUrl: showLink,
-  IdleAlert: (event) => line(event.text),
-  IdleClose: (event) => line(event.text),
-  CustomNotice: (event) => event.text && line(event.text),
-  FileUploaded: (event) => line(`${nameOf(event)} sent a file: ${event.text ?? ''}`),
+  IdleAlert: (event) => log.append(line(event.text)),
+  IdleClose: (event) => log.append(line(event.text)),
+  CustomNotice: (event) => event.text && log.append(line(event.text)),
+  FileUploaded: (event) => happened(`${whoever(event)} sent a file: ${isolated(event.text ?? '')}`),
 };
 
 function show(event) {
@@ -186,21 +183,31 @@ function showMessage(event) {
   typingStopped(event.from.participantId);
   if (mine(event)) {
     const index = chat.outbox.findIndex((entry) => entry.text === event.text);
-    if (index >= 0) return confirmed(chat.outbox.splice(index, 1)[0], event);
+    if (index >= 0) return confirmed(chat.outbox.splice(index, 1)[0].item, event.utcTime);
   }
-  append(bubble(event.text, mine(event), nameOf(event), event.utcTime));
+  log.append(message(event, event.text));
+}
+
+function message(event, text) {
+  return bubble({ name: nameOf(event), text, time: event.utcTime, own: mine(event) });
 }
 
 function joined(event) {
   if (event.from.type === 'External' || event.from.type === 'System') return;
   chat.agents.set(event.from.participantId, event.from.nickname);
-  line(`${nameOf(event)} has joined.`);
+  happened(`${whoever(event)} has joined.`);
 }
+
+const WAYS_TO_LEAVE = {
+  HOLD: 'has put this chat on hold. Write whenever you like.',
+  TRANSFER: 'has left, and somebody else will take over.',
+};
 
 function left(event) {
   typingStopped(event.from.participantId);
-  if (chat.agents.delete(event.from.participantId)) line(`${nameOf(event)} has left.`);
-  else if (mine(event)) line('You have left the chat.');
+  const reason = event.eventAttributes?.['general-properties']?.['reason-for-leave'];
+  if (chat.agents.delete(event.from.participantId)) happened(`${whoever(event)} ${WAYS_TO_LEAVE[reason] ?? 'has left.'}`);
+  else if (mine(event)) happened('You have left the chat.');
 }
 
 function renamed(event) {
@@ -211,14 +218,14 @@ function renamed(event) {
 // Only addresses a browser opens as a page: never script.
 function showLink(event) {
   let address;
-  try { address = new URL(event.text); } catch { return line(event.text ?? ''); }
-  if (!['http:', 'https:'].includes(address.protocol)) return line(event.text);
+  try { address = new URL(event.text); } catch { return log.append(line(event.text ?? '')); }
+  if (!['http:', 'https:'].includes(address.protocol)) return log.append(line(event.text));
   const link = Object.assign(document.createElement('a'), {
     href: address.href, target: '_blank', rel: 'noopener noreferrer', textContent: address.href,
   });
-  const item = bubble('', mine(event), nameOf(event), event.utcTime);
+  const item = message(event, '');
   item.querySelector('.text').append(link);
-  append(item);
+  log.append(item);
 }
 
 function typingStarted(event) {
@@ -236,7 +243,7 @@ function typingStopped(participantId) {
 }
 
 function showTypists() {
-  const names = [...typists.keys()].map((id) => chat.agents.get(id) ?? 'Somebody');
+  const names = [...typists.keys()].map((id) => isolated(chat.agents.get(id) ?? 'Somebody'));
   $('typing').textContent = names.length ? `${names.join(', ')} ${names.length > 1 ? 'are' : 'is'} typing…` : '';
 }
 
@@ -250,48 +257,12 @@ function nameOf(event) {
   return `${event.from.nickname || 'Parlor'}${bot ? ' (bot)' : ''}`;
 }
 
-function bubble(text, own, name, time) {
-  const item = document.createElement('article');
-  item.className = own ? 'message own' : 'message';
-  item.append(element('p', 'meta', name), element('p', 'text', text), element('p', 'when', clock(time)));
-  return item;
+function whoever(event) {
+  return mine(event) ? 'You' : isolated(nameOf(event));
 }
 
-function line(text) {
-  append(element('p', 'line', text));
-}
-
-function append(node) {
-  const log = $('log');
-  const follow = nearEnd(log) || node.classList.contains('own');
-  log.append(node);
-  if (follow) log.scrollTop = log.scrollHeight;
-}
-
-// A log that shrinks (the window, a phone's keyboard, a line below it) stays at its end if it was there.
-// Scrolling that comes of another size is nobody's wish, and says nothing.
-let atEnd = true;
-let size = '';
-$('log').addEventListener('scroll', () => { if (size === sizeOf($('log'))) atEnd = nearEnd($('log')); });
-new ResizeObserver(() => {
-  size = sizeOf($('log'));
-  if (atEnd) $('log').scrollTop = $('log').scrollHeight;
-}).observe($('log'));
-
-function sizeOf(log) {
-  return `${log.clientWidth} ${log.clientHeight}`;
-}
-
-function nearEnd(log) {
-  return log.scrollHeight - log.scrollTop - log.clientHeight < 80;
-}
-
-function element(tag, className, text) {
-  return Object.assign(document.createElement(tag), { className, textContent: text });
-}
-
-function clock(time) {
-  return time ? new Date(time).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' }) : '';
+function happened(text) {
+  log.append(sentence(text));
 }
 
 function showState() {
@@ -313,10 +284,8 @@ function publish(data) {
 }
 
 function send(text) {
-  const item = bubble(text, true, 'You', 0);
-  item.classList.add('unsent');
-  item.querySelector('.when').textContent = 'Sending…';
-  append(item);
+  const item = unsent(text);
+  log.append(item);
   const entry = { text, item, underWay: false };
   chat.outbox.push(entry);
   if (!catchingUp) deliver(entry);
@@ -328,43 +297,14 @@ function deliver(entry) {
   publish({ operation: 'sendMessage', message: entry.text }).catch((error) => {
     entry.underWay = false;
     if (bayeux.state !== 'connected' || catchingUp) return;
-    notSent(entry);
+    givenUp(entry);
     problem(`Your message was not sent (${error.message}).`);
   });
 }
 
-function confirmed(entry, event) {
-  entry.item.classList.remove('unsent');
-  entry.item.querySelector('.when').textContent = clock(event.utcTime);
-}
-
-function notSent(entry) {
+function givenUp(entry) {
   chat.outbox = chat.outbox.filter((other) => other !== entry);
-  entry.item.querySelector('.when').textContent = 'Not sent';
-}
-
-// Told at most every few seconds while somebody writes, and once when they stop.
-function typed() {
-  const now = Date.now();
-  clearTimeout(typingEnds);
-  if ($('text').value.trim() === '') return stoppedTyping();
-  typingEnds = setTimeout(stoppedTyping, TYPING_EVERY);
-  if (now - typingSince < TYPING_EVERY || bayeux.state !== 'connected') return;
-  typingSince = now;
-  publish({ operation: 'startTyping' }).catch(() => {});
-}
-
-function stoppedTyping() {
-  clearTimeout(typingEnds);
-  if (!typingSince) return;
-  typingSince = 0;
-  if (chat && !chat.ended && bayeux.state === 'connected') publish({ operation: 'stopTyping' }).catch(() => {});
-}
-
-function grow() {
-  const text = $('text');
-  text.rows = 1;
-  while (text.scrollHeight > text.clientHeight + 2 && text.rows < 6) text.rows += 1;
+  notSent(entry.item);
 }
 
 function newChat(fields) {
@@ -381,7 +321,7 @@ function showChat() {
 
 function showWelcome() {
   chat = null;
-  $('log').replaceChildren();
+  log.replace([]);
   problem('');
   $('start-problem').textContent = '';
   $('start-button').disabled = false;
@@ -397,24 +337,18 @@ $('start').addEventListener('submit', (event) => {
   else startFailed('Please tell us your name.');
 });
 
-$('composer').addEventListener('submit', (event) => {
-  event.preventDefault();
-  const text = $('text').value.trim();
-  if (!text || !chat || chat.ended) return;
-  problem('');
-  typingSince = 0;
-  clearTimeout(typingEnds);
-  send(text);
-  $('text').value = '';
-  grow();
-  $('text').focus();
-});
-
-$('text').addEventListener('input', () => { grow(); typed(); });
-$('text').addEventListener('keydown', (event) => {
-  if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
-  event.preventDefault();
-  $('composer').requestSubmit();
+new Composer($('composer'), $('text'), {
+  send(text) {
+    if (!chat || chat.ended) return false;
+    problem('');
+    send(text);
+    return true;
+  },
+  mayType: () => bayeux.state === 'connected',
+  typing(started) {
+    if (!chat || chat.ended || bayeux.state !== 'connected') return;
+    publish({ operation: started ? 'startTyping' : 'stopTyping' }).catch(() => {});
+  },
 });
 
 $('end').addEventListener('click', () => {

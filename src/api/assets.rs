@@ -45,18 +45,21 @@ macro_rules! asset {
 }
 
 /// The pages of the public listener: the demonstration page.
-pub static PUBLIC: [Asset; 5] = [
+pub static PUBLIC: [Asset; 6] = [
     asset!("/", HTML, "customer.html"),
     asset!("/assets/bayeux.js", SCRIPT, "bayeux.js"),
+    asset!("/assets/talk.js", SCRIPT, "talk.js"),
     asset!("/assets/customer.js", SCRIPT, "customer.js"),
     asset!("/assets/customer.css", STYLE, "customer.css"),
     asset!("/assets/icon.svg", ICON, "icon.svg"),
 ];
 
 /// The pages of the internal listener: the console.
-pub static INTERNAL: [Asset; 5] = [
+pub static INTERNAL: [Asset; 7] = [
     asset!("/console", HTML, "console.html"),
     asset!("/assets/bayeux.js", SCRIPT, "bayeux.js"),
+    asset!("/assets/talk.js", SCRIPT, "talk.js"),
+    asset!("/assets/list.js", SCRIPT, "list.js"),
     asset!("/assets/console.js", SCRIPT, "console.js"),
     asset!("/assets/console.css", STYLE, "console.css"),
     asset!("/assets/icon.svg", ICON, "icon.svg"),

@@ -3,30 +3,33 @@
 //! What can be wrong with a request by itself is found first; then its key is checked, which asks nobody either, so that a
 //! stranger costs no read of the store and learns nothing; only then is the hub asked.
 
+mod chats;
+mod idempotency;
 mod path;
+mod shape;
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::body::Body;
-use hyper::header::{HeaderMap, HeaderName};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 use prometheus_client::metrics::counter::Counter;
-use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
+pub use self::chats::Chats;
+use self::idempotency::{fingerprint, idempotency_key};
 use self::path::{Path, Target};
+use self::shape::{Shape, position, previewed};
 use crate::api::error::Trouble;
 use crate::api::read_body;
-use crate::chat::{self, Command, Create, Policy, Rejection};
-use crate::clock::{Clock, Wall};
+use crate::chat::{self, Command, Policy, Rejection};
+use crate::clock::Clock;
 use crate::http::rate_limit::{RateLimits, Rates};
-use crate::http::reply::{JSON, with};
+use crate::http::reply::{JSON, allowing, empty, with};
 use crate::http::{Caller, Given, Response};
-use crate::hub::{Also, Done, Hub, Page, Refusal, View};
+use crate::hub::{Also, Done, Hub, Refusal, View};
 use crate::id::{ParticipantId, SessionId};
 use crate::push::{Destinations, Subscription};
 use crate::wire::keys::Keys;
@@ -36,9 +39,6 @@ use crate::wire::v2::{Failure, FieldError, Fields, Operation, RequestChat, reque
 /// The option that bounds a request's body.
 const BODY_OPTION: &str = "[limits] request-body";
 const METHODS: &str = "POST, OPTIONS";
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// Bytes of an `Idempotency-Key` at most.
-const IDEMPOTENCY_KEY_MAX: usize = 255;
 /// The customer who began a chat is its first participant.
 const CUSTOMER: ParticipantId = ParticipantId(1);
 
@@ -72,31 +72,6 @@ pub struct Service {
     pub typing_preview: bool,
 }
 
-/// What this API asks of the [`Hub`].
-pub trait Chats: Send + Sync + 'static {
-    /// [`Hub::begin`].
-    fn create(
-        &self,
-        at: Wall,
-        create: Create,
-        subscription: Option<Subscription>,
-    ) -> impl Future<Output = Result<Done, Refusal>> + Send;
-    /// [`Hub::submit`], as the customer.
-    fn submit(
-        &self,
-        session: SessionId,
-        command: Command,
-        also: Also,
-    ) -> impl Future<Output = Result<Done, Refusal>> + Send;
-    /// [`Hub::read`], as the customer; every position from 1 on acknowledges.
-    fn read(
-        &self,
-        session: SessionId,
-        from: u64,
-        bytes_max: usize,
-    ) -> impl Future<Output = Result<Page, Refusal>> + Send;
-}
-
 /// The API.
 pub struct Api<C = Hub> {
     /// The chats.
@@ -122,15 +97,6 @@ struct Call<'a> {
     rates: &'a Rates,
 }
 
-/// How the reply to a call looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shape {
-    Sent,
-    Refreshed,
-    Accepted,
-    Disconnected,
-}
-
 impl<C: Chats> Api<C> {
     /// Answers a request whose path goes on with `rest` after `/genesys/2/chat/`.
     pub async fn answer<B>(
@@ -146,6 +112,9 @@ impl<C: Chats> Api<C> {
         B::Data: Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        if parts.method == Method::OPTIONS {
+            return allowing(empty(StatusCode::NO_CONTENT), METHODS);
+        }
         let settings = Arc::clone(&self.settings.borrow());
         let path = Path::parse(rest);
         let done = match &path {
@@ -353,72 +322,10 @@ impl<'a> Call<'a> {
     }
 }
 
-impl Shape {
-    fn of(operation: &Operation) -> Self {
-        match operation {
-            Operation::Send { .. } => Self::Sent,
-            Operation::Refresh { .. } => Self::Refreshed,
-            Operation::Disconnect => Self::Disconnected,
-            _ => Self::Accepted,
-        }
-    }
-}
-
-impl Chats for Hub {
-    async fn create(
-        &self,
-        at: Wall,
-        create: Create,
-        subscription: Option<Subscription>,
-    ) -> Result<Done, Refusal> {
-        self.begin(at, create, subscription).await
-    }
-
-    async fn submit(
-        &self,
-        session: SessionId,
-        command: Command,
-        also: Also,
-    ) -> Result<Done, Refusal> {
-        Hub::submit(
-            self,
-            session,
-            chat::Caller::Participant(CUSTOMER),
-            command,
-            also,
-        )
-        .await
-    }
-
-    async fn read(&self, session: SessionId, from: u64, bytes_max: usize) -> Result<Page, Refusal> {
-        Hub::read(self, session, CUSTOMER, from, bytes_max, from > 0).await
-    }
-}
-
 fn fields(given: Given) -> Result<Fields, FieldError> {
     match given {
         Given::Pairs(pairs) => Fields::from_pairs(pairs),
         Given::Json(object) => Fields::from_json(&object),
-    }
-}
-
-/// Without typing preview a refresh is only a refresh.
-fn previewed(operation: Operation, typing_preview: bool) -> Operation {
-    match operation {
-        Operation::Refresh { position, .. } if !typing_preview => Operation::Refresh {
-            position,
-            typing: None,
-        },
-        other => other,
-    }
-}
-
-/// From where on the reply has the transcript, where it has.
-fn position(operation: &Operation) -> Option<u64> {
-    match operation {
-        Operation::Send { position, .. } => *position,
-        Operation::Refresh { position, .. } => Some(*position),
-        _ => None,
     }
 }
 
@@ -429,31 +336,6 @@ fn stretch<'a>(view: &View, events: &'a [Arc<chat::Event>], next_position: u64) 
         chat_ended: view.ended,
         monitored: view.monitored,
     }
-}
-
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<&[u8]>, Trouble> {
-    let Some(key) = headers.get(IDEMPOTENCY_KEY) else {
-        return Ok(None);
-    };
-    let key = key.as_bytes();
-    if key.is_empty() || key.len() > IDEMPOTENCY_KEY_MAX {
-        return Err(Trouble::bad_request(format!(
-            "Idempotency-Key must have 1 to {IDEMPOTENCY_KEY_MAX} characters"
-        )));
-    }
-    Ok(Some(key))
-}
-
-/// A number for a key and what is done under it: the same again is a repetition, anything else is not. It is made of the
-/// command alone, so neither the caller's proof nor the position it reads from is part of it.
-fn fingerprint(key: &[u8], command: &Command) -> u128 {
-    let mut hash = Sha256::new();
-    hash.update(key.len().to_be_bytes());
-    hash.update(key);
-    hash.update(format!("{command:?}"));
-    let mut short = [0; 16];
-    short.copy_from_slice(&hash.finalize()[..16]);
-    u128::from_be_bytes(short)
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 //!
 //! The product lets nobody use broadcast channels. What the protocol says of them is shown here, on the same machine.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod policy;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use crate::id::ClientId;
 
 use super::{
     Carrier, Config, ConnectionId, Ending, Event, ExchangeId, Greeting, Input, Message, Offer,
-    Output, Request, Session, Source, channel, parse, unknown_client,
+    Output, Request, Session, Source, parse, unknown_client,
 };
 
 /// A server whose clock is turned by hand.
@@ -113,7 +115,7 @@ impl Broker {
 
     /// One frame of it.
     pub fn read_frame(&mut self, socket: u64) -> Option<Vec<Value>> {
-        let now = self.now.instant;
+        let now = self.now;
         let sessions = self.sessions.values_mut();
         let frame = sessions
             .filter_map(|session| session.poll_frame(ConnectionId(socket), now))
@@ -143,7 +145,10 @@ impl Broker {
             .filter_map(|message| message.client)
             .find(|id| self.sessions.contains_key(id));
         let Some(id) = known else {
-            let replies = unknown_client(&messages).iter().map(value).collect();
+            let replies = unknown_client(&messages, self.now.wall)
+                .iter()
+                .map(value)
+                .collect();
             self.responses.insert(exchange, Some(replies));
             return exchange;
         };
@@ -188,7 +193,7 @@ impl Broker {
     }
 
     pub fn deliver(&mut self, id: ClientId, event: Event) -> Offer {
-        let now = self.now.instant;
+        let now = self.now;
         let Some(session) = self.sessions.get_mut(&id) else {
             return Offer::Gone;
         };
@@ -205,7 +210,7 @@ impl Broker {
     }
 
     fn greet(&mut self, message: &Message<'_>, from: (Carrier, ConnectionId)) -> Value {
-        let greeting = match Greeting::read(message, &self.config) {
+        let greeting = match Greeting::read(message, &self.config, self.now.wall) {
             Ok(greeting) => greeting,
             Err(refusal) => return value(&refusal),
         };
@@ -213,12 +218,17 @@ impl Broker {
             .ext
             .is_some_and(|ext| ext.get().contains("stranger"))
         {
-            return value(&greeting.refuse("403::handshake_denied", true, &self.config));
+            return value(&greeting.refuse(
+                "403::handshake_denied",
+                true,
+                &self.config,
+                self.now.wall,
+            ));
         }
         self.clients += 1;
         let id = ClientId::new(self.clients);
         let config = Arc::clone(&self.config);
-        let session = Session::new(id, &greeting, from, config, self.now.instant);
+        let session = Session::new(id, &greeting, from, config, self.now);
         self.sessions.insert(id, session);
         value(&greeting.accept(id, &self.config, self.now.wall))
     }
@@ -271,6 +281,7 @@ impl Broker {
                 publish,
                 channel,
                 data,
+                ..
             } => {
                 let result = self.publish(id, &channel, data.get());
                 if self.later {
@@ -278,6 +289,10 @@ impl Broker {
                 } else {
                     self.answer_session(id, Input::Published { publish, result });
                 }
+            }
+            Output::TooOften { publish, .. } => {
+                let result = Err("429::too_many_requests".to_owned());
+                self.answer_session(id, Input::Published { publish, result });
             }
             Output::Confirmed { stream, position } => {
                 self.told.push(Told::Confirmed(stream, position));
@@ -311,42 +326,6 @@ impl Broker {
         if let Some(session) = self.sessions.get_mut(&id) {
             session.handle(input, self.now);
         }
-    }
-
-    /// Services echo; broadcasts go to whom a subscription matches, once.
-    fn publish(&mut self, from: ClientId, name: &str, data: &str) -> Result<(), String> {
-        self.told
-            .push(Told::Published(name.to_owned(), data.to_owned()));
-        if name.contains("secret") {
-            return Err(format!("403:{name}:publish_denied"));
-        }
-        if name.contains("vetoed") {
-            return Err("404::message_deleted".to_owned());
-        }
-        let event = Event {
-            message: Bytes::from(format!(r#"{{"channel":"{name}","data":{data}}}"#)),
-            source: None,
-        };
-        let subscribed = |session: &Session| {
-            let matching = |pattern: &str| channel::matches(pattern, name);
-            session.subscriptions().any(matching)
-        };
-        let receivers: BTreeSet<_> = if name.starts_with("/service/") {
-            name.contains("echo").then_some(from).into_iter().collect()
-        } else {
-            let matching = self
-                .sessions
-                .iter()
-                .filter(|(_, session)| subscribed(session));
-            matching.map(|(id, _)| *id).collect()
-        };
-        let now = self.now.instant;
-        for id in receivers {
-            if let Some(session) = self.sessions.get_mut(&id) {
-                let _ = session.deliver(event.clone(), now);
-            }
-        }
-        Ok(())
     }
 }
 

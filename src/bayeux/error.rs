@@ -42,10 +42,16 @@ pub enum Error {
     /// An `id` of other characters than letters and digits.
     #[error("405::message_id_invalid")]
     MessageIdInvalid,
+    /// The address of the caller sends more than it may.
+    #[error("429::too_many_requests")]
+    TooOften,
     /// The application did not answer in time; the message may have happened.
     #[error("500::publish_timeout")]
     PublishTimeout,
     /// The server is ending.
     #[error("503::server_draining")]
     Draining,
+    /// There are as many clients as there may be.
+    #[error("503:[limits] clients = {0}:client_limit_reached")]
+    ClientLimit(usize),
 }

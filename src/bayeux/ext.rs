@@ -1,7 +1,7 @@
 //! The extensions a client may negotiate in `ext`: acknowledged delivery (`ack`) and clock comparison (`timesync`).
 //!
 //! Whatever else stands in an `ext` is ignored and never echoed. The activity extension has nothing on the wire: it is a
-//! deadline of the session. A `timestamp` in a request is ignored.
+//! deadline of the session. A `timestamp` stands beside `ext` and has a module of its own.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -1,5 +1,7 @@
 //! The first message of a client.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::clock::Wall;
@@ -8,7 +10,8 @@ use crate::id::ClientId;
 use super::advice::Advice;
 use super::error::Error;
 use super::ext::{Ack, Timesync, Told};
-use super::reply::Reply;
+use super::reply::{Reply, TOO_OFTEN_PAUSE};
+use super::timestamp::Timestamp;
 use super::{Config, Message};
 
 const VERSION: &str = "1.0";
@@ -19,17 +22,19 @@ const CHANNEL: &str = "/meta/handshake";
 pub struct Greeting {
     id: Option<Box<str>>,
     timesync: Option<Timesync>,
+    stamped: bool,
     pub(super) acknowledge: bool,
 }
 
 impl Greeting {
     /// Looks at a handshake. The error is the reply that refuses it.
-    pub fn read(message: &Message<'_>, config: &Config) -> Result<Self, Bytes> {
-        judge(message, config).map_err(|error| refusal(message, &error, config))?;
+    pub fn read(message: &Message<'_>, config: &Config, now: Wall) -> Result<Self, Bytes> {
+        judge(message, config).map_err(|error| refusal(message, &error, config, now))?;
         let asked = message.asked();
         Ok(Self {
             id: message.id.clone(),
             timesync: asked.timesync,
+            stamped: message.stamped,
             acknowledge: asked.acknowledge,
         })
     }
@@ -51,32 +56,35 @@ impl Greeting {
             successful: true,
             advice: Some(Advice::usual(config)),
             ext: told.or_none(),
+            timestamp: self.stamped.then_some(Timestamp(now)),
             ..Reply::default()
         }
         .encode()
     }
 
     /// The reply to a client that the application refuses; `none`: it shall not come again.
-    pub fn refuse(&self, error: &str, none: bool, config: &Config) -> Bytes {
+    pub fn refuse(&self, error: &str, none: bool, config: &Config, now: Wall) -> Bytes {
         let advice = if none {
             Advice::none()
         } else {
             Advice::usual(config)
         };
-        self.refuse_with(error, advice)
+        self.refuse_with(error, advice, now)
     }
 
-    /// The reply while the server is ending.
-    pub fn refuse_draining(&self, pause: std::time::Duration) -> Bytes {
-        self.refuse_with(&Error::Draining.to_string(), Advice::retry_after(pause))
+    /// The reply to a client that may try again after a pause, which is at least a second.
+    pub fn refuse_for_now(&self, error: &Error, pause: Duration, now: Wall) -> Bytes {
+        let advice = Advice::retry_after(pause.max(TOO_OFTEN_PAUSE));
+        self.refuse_with(&error.to_string(), advice, now)
     }
 
-    fn refuse_with(&self, error: &str, advice: Advice) -> Bytes {
+    fn refuse_with(&self, error: &str, advice: Advice, now: Wall) -> Bytes {
         Reply {
             id: self.id.as_deref(),
             channel: Some(CHANNEL),
             error: Some(error),
             advice: Some(advice),
+            timestamp: self.stamped.then_some(Timestamp(now)),
             ..Reply::default()
         }
         .encode()
@@ -84,7 +92,7 @@ impl Greeting {
 }
 
 /// Nothing would be different the next time, so the client is told not to come again, and what it could speak instead.
-fn refusal(message: &Message<'_>, error: &Error, config: &Config) -> Bytes {
+fn refusal(message: &Message<'_>, error: &Error, config: &Config, now: Wall) -> Bytes {
     let types: Vec<_> = config.transports.iter().map(|kind| kind.name()).collect();
     Reply {
         id: message.id.as_deref(),
@@ -94,6 +102,7 @@ fn refusal(message: &Message<'_>, error: &Error, config: &Config) -> Bytes {
         supported_connection_types: Some(&types),
         error: Some(&error.to_string()),
         advice: Some(Advice::none()),
+        timestamp: message.stamped.then_some(Timestamp(now)),
         ..Reply::default()
     }
     .encode()

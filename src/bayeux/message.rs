@@ -30,6 +30,10 @@ pub struct Message<'a> {
     pub data: Option<&'a RawValue>,
     /// The extensions, unread.
     pub ext: Option<&'a RawValue>,
+    /// It carries a `timestamp`, and so does its reply.
+    pub stamped: bool,
+    /// Its sender has sent too much: it is not done, and told so. Never read from a message.
+    pub too_often: bool,
     advice: Option<&'a RawValue>,
     subscription: Option<&'a RawValue>,
     minimum_version: Option<&'a RawValue>,
@@ -159,6 +163,8 @@ struct Written<'a> {
     #[serde(borrow, default, deserialize_with = "present")]
     ext: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
+    timestamp: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
     advice: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
     subscription: Option<&'a RawValue>,
@@ -185,6 +191,8 @@ fn read(element: &RawValue) -> Result<Message<'_>, Malformed> {
         client: client.and_then(|text| text.parse().ok()),
         data: written.data,
         ext: written.ext,
+        stamped: written.timestamp.is_some(),
+        too_often: false,
         advice: written.advice,
         subscription: written.subscription,
         minimum_version: written.minimum_version,

@@ -17,10 +17,15 @@
 //!
 //! * Messages in the handshake's reply (`x-messages`), a known client handshaking on (`handshakeReconnect`), lazy messages
 //!   and binary data (`Z85`): no client of a chat asks for them, and each is state that every session would carry.
+//! * A `timestamp` in events: they are encoded once for all their readers. Replies have one where the request had.
 //! * Answers that repeat a request's `id` (remote calls): the channels here answer by events, and an equal `id` resolves
 //!   the wrong call in some clients.
 //! * A refusal's own advice and extensions: a refused handshake says `403::…`, advice `none`, and no more.
 //! * HTTP/2, and so its rule for several tabs: memory per connection decides.
+//! * A handshake required of every WebSocket (`requireHandshakePerConnection`): Faye and aiocometd shake hands over HTTP. A
+//!   client id is 128 random bits, and who has it may use it on a socket that has not shaken hands.
+//! * Channels as things: nothing is made by subscribing or publishing, so nothing has to be swept.
+//! * The browser cookie's name, domain, path and age as options: it is of this host, and ends with the browser.
 //! * An end of the session when too much is unacknowledged: only positions are kept, so it is never too much.
 
 mod advice;
@@ -40,13 +45,14 @@ mod reply;
 mod session;
 #[cfg(test)]
 mod tests;
+mod timestamp;
 
 pub use config::{Config, ConnectionType};
 pub use error::Error;
 pub use event::{Event, Offer, Source};
 pub use handshake::Greeting;
 pub use message::{Malformed, Message, parse};
-pub use reply::unknown_client;
+pub use reply::{array, unknown_client};
 pub use session::{Carrier, Ending, Input, Output, Request, Session};
 
 /// A connection (an HTTP connection or a WebSocket), numbered by whoever accepts it and never reused.

@@ -1,5 +1,7 @@
 //! What a client is answered. Every reply is built anew; nothing a client sent is copied but its id and its channels.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use serde::Serialize;
 
@@ -7,6 +9,11 @@ use super::advice::Advice;
 use super::error::Error;
 use super::ext::Told;
 use super::message::{Message, Subscription};
+use super::timestamp::Timestamp;
+use crate::clock::Wall;
+
+/// The pause of a client that has sent too much.
+pub const TOO_OFTEN_PAUSE: Duration = Duration::from_millis(1_000);
 
 /// One reply, field by field.
 #[derive(Debug, Default, Serialize)]
@@ -33,6 +40,8 @@ pub struct Reply<'a> {
     pub advice: Option<Advice>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ext: Option<Told>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<Timestamp>,
 }
 
 impl Reply<'_> {
@@ -43,23 +52,33 @@ impl Reply<'_> {
 }
 
 /// The reply to a message that was refused for `error`.
-pub fn refusal(message: &Message<'_>, error: &Error) -> Bytes {
-    let unknown = *error == Error::SessionUnknown;
+pub fn refusal(message: &Message<'_>, error: &Error, now: Wall) -> Bytes {
+    let advice = match error {
+        Error::SessionUnknown => Some(Advice::handshake()),
+        // Clients keep advice, so only the one that may make a pause is asked for it.
+        Error::TooOften if message.is_connect() => Some(Advice::retry_after(TOO_OFTEN_PAUSE)),
+        _ => None,
+    };
     Reply {
         id: message.id.as_deref(),
         channel: message.channel.as_deref(),
         error: Some(&error.to_string()),
-        advice: unknown.then(Advice::handshake),
+        advice,
+        timestamp: message.stamped.then_some(Timestamp(now)),
         ..Reply::default()
     }
     .encode()
 }
 
 /// The replies to messages of a client nobody knows.
-pub fn unknown_client(messages: &[Message<'_>]) -> Vec<Bytes> {
+pub fn unknown_client(messages: &[Message<'_>], now: Wall) -> Vec<Bytes> {
     let reply = |message: &Message<'_>| {
-        let error = message.target().err().unwrap_or(Error::SessionUnknown);
-        refusal(message, &error)
+        let unknown = if message.too_often {
+            Error::TooOften
+        } else {
+            Error::SessionUnknown
+        };
+        refusal(message, &message.target().err().unwrap_or(unknown), now)
     };
     messages.iter().map(reply).collect()
 }
@@ -67,4 +86,19 @@ pub fn unknown_client(messages: &[Message<'_>]) -> Vec<Bytes> {
 /// The unsolicited message that ends a client.
 pub fn farewell() -> Bytes {
     Bytes::from_static(br#"{"channel":"/meta/disconnect","successful":true}"#)
+}
+
+/// Messages as one JSON array.
+pub fn array(messages: &[Bytes]) -> Vec<u8> {
+    let bytes: usize = messages.iter().map(|message| message.len() + 1).sum();
+    let mut array = Vec::with_capacity(bytes + 2);
+    array.push(b'[');
+    for (place, message) in messages.iter().enumerate() {
+        if place > 0 {
+            array.push(b',');
+        }
+        array.extend_from_slice(message);
+    }
+    array.push(b']');
+    array
 }

@@ -7,6 +7,15 @@ use super::{
 use crate::clock::Wall;
 use crate::id::ParticipantId;
 
+/// Keys of user data that the gateway adds when a chat begins.
+pub const ADDED_KEYS: [&str; 5] = [
+    "FirstName",
+    "LastName",
+    "EmailAddress",
+    "MediaType",
+    "IdentifyCreateContact",
+];
+
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caller {

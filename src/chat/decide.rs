@@ -3,8 +3,8 @@
 use super::draft::Draft;
 use super::session::ORIGINAL_NICKNAME;
 use super::{
-    Caller, Change, Command, Create, EventKind, Join, Participant, Policy, Presence, Protocol,
-    Rejection, Session, Speech, Style, UserData, UserType, Visibility,
+    ADDED_KEYS, Caller, Change, Command, Create, EventKind, Join, Participant, Policy, Presence,
+    Protocol, Rejection, Session, Speech, Style, UserData, UserType, Visibility,
 };
 use crate::clock::Now;
 use crate::id::ParticipantId;
@@ -281,20 +281,24 @@ fn check_chars(text: &str, option: &'static str, max: usize) -> Result<(), Rejec
     Ok(())
 }
 
-/// Refuses user data with too many keys, or too much in them.
+/// Refuses user data with too many keys, or too much in them. What the gateway adds itself does not count.
 pub(super) fn check_user_data(user_data: &UserData, policy: &Policy) -> Result<(), Rejection> {
     let limit = |option, max| Err(Rejection::Limit { option, max });
-    if user_data.len() > policy.user_data_keys_max {
+    let counts = |(key, value): &(&String, &String)| !is_added(key, value, policy);
+    let counted = || user_data.iter().filter(counts);
+    if counted().count() > policy.user_data_keys_max {
         return limit("user-data-keys", policy.user_data_keys_max);
     }
-    let bytes: usize = user_data
-        .iter()
-        .map(|(key, value)| key.len() + value.len())
-        .sum();
+    let bytes: usize = counted().map(|(key, value)| key.len() + value.len()).sum();
     if bytes > policy.user_data_bytes_max {
         return limit("user-data-size", policy.user_data_bytes_max);
     }
     Ok(())
+}
+
+/// Whether the gateway may have added this itself: it adds nothing that is longer than a name.
+fn is_added(key: &str, value: &str, policy: &Policy) -> bool {
+    ADDED_KEYS.contains(&key) && value.chars().count() <= policy.nickname_chars_max
 }
 
 #[cfg(test)]

@@ -21,7 +21,9 @@ mod speaking;
 mod testing;
 mod visibility;
 
-pub use command::{AfterAction, Caller, Change, Command, Create, Join, Rejection, Speech};
+pub use command::{
+    ADDED_KEYS, AfterAction, Caller, Change, Command, Create, Join, Rejection, Speech,
+};
 pub use event::{Author, Event, EventKind, Kv, KvList, LeaveReason, QuitReason, UserData};
 pub use inactivity::{Idle, Stage, Timer};
 pub use participant::{Participant, Presence, Protocol, Style, UserType};

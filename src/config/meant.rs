@@ -135,6 +135,8 @@ pub struct Limits {
     pub subscriptions_max: usize,
     /// `batch`: messages in one Bayeux request.
     pub batch_max: usize,
+    /// `clients`: Bayeux clients of one listener; 0: no limit.
+    pub clients_max: usize,
     /// `queue-messages`: messages waiting for one Bayeux client.
     pub queue_messages_max: usize,
     /// `queue-size`: bytes of them.

@@ -132,6 +132,7 @@ pub(super) const SECTIONS: &[SectionSpec] = &[
             option("participants", number(1, 10_000, "")),
             option("subscriptions-per-client", number(1, 10_000, "")),
             option("batch", number(1, 10_000, "")),
+            option("clients", number(0, 10_000_000, "")),
             option("queue-messages", number(1, 1_000_000, "")),
             option("queue-size", number(1024, 1_073_741_824, "bytes")),
             option("connections", number(0, 1_000_000, "")),

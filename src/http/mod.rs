@@ -8,6 +8,7 @@ pub mod connection;
 pub mod cookies;
 pub mod fields;
 pub mod form;
+pub mod host;
 pub mod internal_hosts;
 mod json;
 mod multipart;

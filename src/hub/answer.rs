@@ -46,6 +46,8 @@ pub struct View {
     pub participant: ParticipantId,
     /// The chat is over for the caller: closed, or the caller has left.
     pub ended: bool,
+    /// For the customer that has left: the index of its leaving, the last event it may see.
+    pub customer_left: Option<u64>,
     /// A supervisor monitors silently.
     pub monitored: bool,
     /// The index of the next event.
@@ -97,7 +99,7 @@ pub enum Refusal {
     #[error("no such chat session")]
     Unknown,
     /// The caller has not joined the session.
-    #[error("not joined")]
+    #[error("you have not joined this chat session, or have left it: join first")]
     NotJoined,
     /// The session says no.
     #[error(transparent)]

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::answer::{Also, Done, Joined, Page, Refusal, Reply, Summary, View};
+use super::answer::{Also, Done, Joined, Page, Refusal, Reply, View};
 use super::load::Load;
 use super::notes::{Note, Notes};
-use super::room::summary_of;
 use super::seat::{Parting, Viewer, ViewerId};
 use super::shard::{Ask, Begin, Input};
 use crate::chat::{Caller, Command, Create, Join};
@@ -20,7 +19,7 @@ use crate::store;
 /// A way in to all sessions, cheap to clone.
 #[derive(Clone)]
 pub struct Hub {
-    routes: Arc<Routes>,
+    pub(super) routes: Arc<Routes>,
 }
 
 /// What a [`Hub`] is made of.
@@ -232,26 +231,6 @@ impl Hub {
         self.note(session, viewer, |note| note.gone = Some(how));
     }
 
-    /// Open sessions by creation time after `after`, up to `limit`, and after which to ask for more, if there may be any.
-    pub async fn sessions(
-        &self,
-        after: Option<SessionId>,
-        limit: usize,
-    ) -> Result<(Vec<Summary>, Option<SessionId>), Refusal> {
-        let ids = self.routes.store.open_sessions(after, limit).await?;
-        let next = ids.last().copied().filter(|_| ids.len() >= limit);
-        let mut summaries = Vec::with_capacity(ids.len());
-        for (shard, ids) in self.by_shard(ids) {
-            let (awake, asleep) = self.ask_summaries(shard, ids).await?;
-            summaries.extend(awake);
-            for session in asleep {
-                summaries.extend(self.peek(session).await?);
-            }
-        }
-        summaries.sort_by_key(|summary| summary.session);
-        Ok((summaries, next))
-    }
-
     /// Tells `viewer` each entry of the list of sessions as it changes.
     pub async fn watch_list(&self, viewer: &Arc<dyn Viewer>) {
         for shard in &self.routes.shards {
@@ -298,57 +277,16 @@ impl Hub {
             .try_send(input)
             .err()
             .map(|error| match error {
-                mpsc::error::TrySendError::Full(input)
-                | mpsc::error::TrySendError::Closed(input) => input,
+                mpsc::error::TrySendError::Full(input) => {
+                    self.routes.load.tally().queue_was_full();
+                    input
+                }
+                mpsc::error::TrySendError::Closed(input) => input,
             })
     }
 
-    fn shard_of(&self, session: SessionId) -> usize {
+    pub(super) fn shard_of(&self, session: SessionId) -> usize {
         shard_of(session, self.routes.shards.len())
-    }
-
-    fn by_shard(&self, sessions: Vec<SessionId>) -> Vec<(usize, Vec<SessionId>)> {
-        let mut shares = vec![Vec::new(); self.routes.shards.len()];
-        for session in sessions {
-            shares[self.shard_of(session)].push(session);
-        }
-        shares
-            .into_iter()
-            .enumerate()
-            .filter(|(_, share)| !share.is_empty())
-            .collect()
-    }
-
-    async fn ask_summaries(
-        &self,
-        shard: usize,
-        sessions: Vec<SessionId>,
-    ) -> Result<(Vec<Summary>, Vec<SessionId>), Refusal> {
-        let (reply, answer) = oneshot::channel();
-        let reply = Box::new(move |awake, asleep| {
-            let _ = reply.send((awake, asleep));
-        });
-        let input = Input::Summaries(sessions, reply);
-        self.routes.shards[shard]
-            .send(input)
-            .await
-            .map_err(|_| Refusal::Draining)?;
-        answer.await.map_err(|_| Refusal::Draining)
-    }
-
-    /// A session's entry as it is on the disk, without waking it.
-    async fn peek(&self, session: SessionId) -> Result<Option<Summary>, Refusal> {
-        let Some(stored) = self.routes.store.peek(session).await? else {
-            return Ok(None);
-        };
-        let mut chat = stored
-            .snapshot
-            .map(|snapshot| snapshot.chat)
-            .unwrap_or_default();
-        for record in &stored.records {
-            record.changes.iter().for_each(|change| chat.apply(change));
-        }
-        Ok((chat.state() != crate::chat::State::Closed).then(|| summary_of(session, &chat)))
     }
 }
 

@@ -3,13 +3,16 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-/// The open chats, and how many there may be.
+use super::tally::Tally;
+
+/// The open chats, how many there may be, and what happened in them.
 #[derive(Debug, Default)]
 pub struct Load {
     open: AtomicU64,
     limit: AtomicU64,
     resume_below: AtomicU64,
     reached: AtomicBool,
+    tally: Tally,
 }
 
 impl Load {
@@ -23,7 +26,14 @@ impl Load {
     /// At most `limit` chats, 0 being no limit; once it was reached, chats are begun again below `resume_below`.
     pub fn configure(&self, limit: u64, resume_below: u64) {
         self.limit.store(limit, Relaxed);
-        self.resume_below.store(resume_below.min(limit), Relaxed);
+        // Below 0 there is nothing: when the last chat has ended, at the latest, it goes on.
+        self.resume_below
+            .store(resume_below.min(limit).max(1), Relaxed);
+    }
+
+    /// What has happened since the start.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// How many chats are open.
@@ -74,6 +84,17 @@ mod tests {
         load.closed();
         load.closed();
         assert!(load.is_reached(), "8 are not below 8");
+        load.closed();
+        assert!(!load.is_reached());
+    }
+
+    /// A share of a small limit is rounded down to 0, and there are never fewer chats than that.
+    #[test]
+    fn a_limit_of_one_is_not_reached_for_ever() {
+        let load = Load::new(0);
+        load.configure(1, 0);
+        load.opened();
+        assert!(load.is_reached());
         load.closed();
         assert!(!load.is_reached());
     }

@@ -14,14 +14,17 @@ mod answer;
 mod encode;
 mod fan_out;
 mod handle;
+mod list;
 mod load;
 mod notes;
 mod room;
 mod seat;
 pub mod shard;
+mod tally;
 
 pub use answer::{Also, Done, Joined, Page, Refusal, Reply, Summary, View};
 pub use handle::{Hub, Routes, shard_of};
 pub use load::Load;
 pub use notes::Notes;
 pub use seat::{Offer, Parting, Told, Viewer, ViewerId};
+pub use tally::Tally;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::answer::{Refusal, Summary, View};
 use super::fan_out::{CUSTOMER, weight};
 use super::seat::{Seat, ViewerId};
+use super::shard::{Joining, Settled};
 use crate::chat::{self, Event, Participant};
 use crate::clock::Instant;
 use crate::id::{Epoch, ParticipantId, SessionId};
@@ -30,6 +31,8 @@ pub(super) struct Room {
     pub(super) pushing: Option<u64>,
     /// The number and the body of what was posted, until its end is known.
     pub(super) posted: Option<(u64, bytes::Bytes)>,
+    /// How the push ended that was posted, until that is durable.
+    pub(super) settled: Option<Box<Settled>>,
     /// Its push waits for room at its destination.
     pub(super) push_queued: bool,
     /// Steps of the push side that are folded in and go into the next record.
@@ -41,6 +44,8 @@ pub(super) struct Room {
     /// Anything happened: the session stays awake for a while.
     pub(super) touched: Instant,
     pub(super) seats: Vec<Seat>,
+    /// Joins whose transcript is on its way from the store.
+    pub(super) joining: Vec<Joining>,
     /// The customer's client takes its seat once the beginning of the chat is durable.
     pub(super) viewer_coming: bool,
     /// The customer's CometD key, once an event was encoded for it.
@@ -86,12 +91,14 @@ impl Room {
             push: snapshot.push,
             pushing: None,
             posted: None,
+            settled: None,
             push_queued: false,
             unstored: Vec::new(),
             remembered: snapshot.remembered.into(),
             presence: snapshot.presence,
             touched: now,
             seats: Vec::new(),
+            joining: Vec::new(),
             viewer_coming: false,
             key: std::cell::OnceCell::new(),
             durable,
@@ -116,16 +123,16 @@ impl Room {
 
     /// The session as `participant` may know it: durable things only.
     pub(super) fn view(&self, participant: ParticipantId) -> View {
-        let left = if participant == CUSTOMER {
-            self.durable.customer_left.is_some()
-        } else {
-            false
-        };
+        let left = self
+            .durable
+            .customer_left
+            .filter(|_| participant == CUSTOMER);
         View {
             session: self.id,
             service: self.service.clone(),
             participant,
-            ended: self.durable.closed || left,
+            ended: self.durable.closed || left.is_some(),
+            customer_left: left,
             monitored: self.durable.monitored,
             next_index: self.durable.next_index,
             names_service: self.names_service(),
@@ -221,6 +228,12 @@ impl Room {
             .iter()
             .filter(|someone| someone.is_present() && someone.protocol == chat::Protocol::Basic)
             .filter(|someone| self.seats.iter().all(|seat| seat.participant != someone.id))
+    }
+
+    /// Whether the participant has not left, nor is about to with what is on its way to the disk.
+    pub(super) fn is_present(&self, participant: ParticipantId) -> bool {
+        let someone = self.chat.participant(participant);
+        someone.is_some_and(Participant::is_present)
     }
 
     /// The participant as whom a viewer acts, if it has joined and not left.

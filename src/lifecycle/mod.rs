@@ -122,7 +122,7 @@ fn data_folder(path: &Path) -> Result<AdminToken, Exit> {
         .recursive(true)
         .mode(0o700)
         .create(path)
-        .map_err(|error| Exit::data(path, error))?;
+        .map_err(|error| Exit::data(path, format!("is of no use as the data folder: {error}")))?;
     let admin = AdminToken::of(path)?;
     if admin.is_open_to_others() {
         tracing::warn!("the admin token's file can be read by others: chmod 600 it");
@@ -178,6 +178,7 @@ mod tests {
         assert_eq!(refused.code(), 74);
         let path = file.path().display().to_string();
         assert!(refused.to_string().starts_with(&path), "{refused}");
+        assert!(refused.to_string().contains("data folder"), "{refused}");
     }
 
     #[tokio::test]

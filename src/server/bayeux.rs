@@ -17,7 +17,13 @@ pub(super) struct Door(pub(super) Arc<Registry>);
 
 impl Bayeux for Door {
     fn poll(&self, parts: Parts, body: Bytes, caller: &Caller) -> Answer {
-        Box::pin(long_poll::handle(&self.0, parts, body, of(caller)))
+        Box::pin(long_poll::handle(
+            &self.0,
+            parts,
+            body,
+            of(caller),
+            caller.request_id.as_str(),
+        ))
     }
 
     fn upgrade(&self, parts: Parts, caller: &Caller) -> Response {

@@ -11,6 +11,7 @@ use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry as Metrics;
 
+use super::usage::Usage;
 use crate::http::rate_limit::RateLimits;
 use crate::http::slots::Slots;
 use crate::hub::Load;
@@ -43,7 +44,9 @@ impl Collector for Watched {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
         self.encode_connections(&mut encoder)?;
         self.encode_sessions(&mut encoder)?;
-        self.encode_store(&mut encoder)
+        self.encode_events(&mut encoder)?;
+        self.encode_store(&mut encoder)?;
+        encode_process(&mut encoder)
     }
 }
 
@@ -102,6 +105,14 @@ impl Watched {
             "parlor_connections_refused",
             "Connections closed at once by [limits] connections and connections-per-address",
             self.slots.iter().map(|slots| slots.refused()).sum(),
+        )?;
+        counter(
+            encoder,
+            "parlor_bayeux_clients_refused",
+            "Handshakes refused by [limits] clients",
+            each.iter()
+                .map(|(_, counters, _)| counters.clients_refused)
+                .sum(),
         )
     }
 
@@ -128,6 +139,22 @@ impl Watched {
         )
     }
 
+    fn encode_events(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let tally = self.load.tally();
+        let help = "Events that became durable, by type";
+        let mut metric =
+            encoder.encode_descriptor("parlor_events", help, None, MetricType::Counter)?;
+        for (kind, count) in tally.events() {
+            ConstCounter::new(count).encode(metric.encode_family(&[("type", kind)])?)?;
+        }
+        counter(
+            encoder,
+            "parlor_shard_queue_full",
+            "Requests refused as busy because the queue of their shard was full",
+            tally.shard_queue_full(),
+        )
+    }
+
     fn encode_store(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
         let stats = &self.stats;
         counter(
@@ -147,6 +174,12 @@ impl Watched {
             "parlor_store_failures",
             "Records that could not be made durable",
             stats.failures.load(Relaxed),
+        )?;
+        counter(
+            encoder,
+            "parlor_store_queue_full",
+            "Times a record had to wait because the queue of the store was full",
+            stats.queue_full.load(Relaxed),
         )?;
         counter(
             encoder,
@@ -197,6 +230,45 @@ impl Watched {
             1.0,
         )
     }
+}
+
+/// Under the names that Prometheus gives every process.
+fn encode_process(encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+    let Some(usage) = Usage::now() else {
+        return Ok(());
+    };
+    gauge(
+        encoder,
+        "process_resident_memory_bytes",
+        "Memory in use",
+        usage.resident_bytes,
+    )?;
+    gauge(
+        encoder,
+        "process_open_fds",
+        "File descriptors in use",
+        usage.open_fds,
+    )?;
+    gauge(
+        encoder,
+        "process_max_fds",
+        "File descriptors there may be",
+        usage.max_fds,
+    )?;
+    let cpu = ConstCounter::new(usage.cpu_seconds);
+    cpu.encode(encoder.encode_descriptor(
+        "process_cpu_seconds",
+        "Processor time used",
+        None,
+        cpu.metric_type(),
+    )?)?;
+    let start = ConstGauge::new(usage.start_time_seconds);
+    start.encode(encoder.encode_descriptor(
+        "process_start_time_seconds",
+        "When the process began, in seconds since 1970",
+        None,
+        start.metric_type(),
+    )?)
 }
 
 impl Debug for Watched {

@@ -19,14 +19,15 @@ pub(super) struct Counted {
 }
 
 impl Rates for Counted {
-    fn allow(&self, address: IpAddr, chat: Option<SessionId>) -> bool {
-        let settings = self.settings.borrow();
-        if settings.rates.exempts(address) {
-            return true;
-        }
+    fn allow(&self, address: IpAddr) -> bool {
+        let rates = &self.settings.borrow().rates;
         let now = self.clock.now().instant;
-        let rates = &settings.rates;
         self.limits.address(rates, address, now).is_ok()
-            && chat.is_none_or(|chat| self.limits.chat(rates, chat, address, now).is_ok())
+    }
+
+    fn allow_to(&self, chat: SessionId, address: IpAddr) -> bool {
+        let rates = &self.settings.borrow().rates;
+        let now = self.clock.now().instant;
+        self.limits.chat(rates, chat, address, now).is_ok()
     }
 }

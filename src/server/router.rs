@@ -26,7 +26,7 @@ use crate::http::origin::Verdict;
 use crate::http::rate_limit::{RateLimits, Rates};
 use crate::http::request_id::X_REQUEST_ID;
 use crate::http::{
-    Caller, Connection, InternalHosts, Origins, RequestId, Response, TrustedProxies,
+    Caller, Connection, InternalHosts, Origins, RequestId, Response, TrustedProxies, host,
 };
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -137,6 +137,12 @@ impl Router {
         body: Incoming,
         visit: &Visit,
     ) -> Result<Response, Trouble> {
+        if !host::is_named(&parts) {
+            return Err(Trouble::http(
+                StatusCode::BAD_REQUEST,
+                "an HTTP/1.1 request needs exactly one valid Host header",
+            ));
+        }
         if self.door == Door::Internal
             && !visit.settings.hosts.answer_to(&parts.uri, &parts.headers)
         {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::route::Door;
 use super::{router, tls};
 use crate::api::v2;
 use crate::bayeux;
@@ -171,12 +172,11 @@ pub(super) fn api(config: &Config) -> v2::Settings {
     }
 }
 
-pub(super) fn router(config: &Config, public: bool) -> router::Settings {
+pub(super) fn router(config: &Config, door: Door) -> router::Settings {
     let server = &config.server;
-    let origins = if public {
-        server.allowed_origins.as_slice()
-    } else {
-        &[]
+    let origins = match door {
+        Door::Public => server.allowed_origins.as_slice(),
+        Door::Internal => &[],
     };
     router::Settings {
         // They were checked when the configuration was read.
@@ -218,6 +218,7 @@ pub(super) fn transport(config: &Config) -> transport::Options {
     transport::Options {
         bayeux: Arc::new(bayeux),
         same_site: same_site(cometd.same_site),
+        clients_max: limits.clients_max,
     }
 }
 

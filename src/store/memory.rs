@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
     Answer, Batch, Completion, Condition, DEAD_LETTERS_KEPT, DeadLetter, DeadLetterPlace, Error,
-    Lane, Record, Snapshot, Store, Stored,
+    Lane, Peeked, Record, Snapshot, Store, Stored,
 };
 use crate::chat;
 use crate::clock::Instant;
@@ -148,8 +148,12 @@ impl Store for Memory {
         answer(open.take(limit).map(|(id, _)| *id).collect())
     }
 
-    fn peek(&self, session: SessionId) -> Answer<Option<Stored>> {
-        answer(self.state().sessions.get(&session).map(Session::stored))
+    fn peek(&self, sessions: Vec<SessionId>) -> Answer<Peeked> {
+        let state = self.state();
+        let known = sessions
+            .into_iter()
+            .filter_map(|session| Some((session, Ok(state.sessions.get(&session)?.stored()))));
+        answer(known.collect())
     }
 
     fn keep_dead_letter(&self, letter: DeadLetter) {

@@ -139,6 +139,9 @@ pub enum Error {
     },
 }
 
+/// Sessions, each as it stands or why it cannot be read.
+pub type Peeked = Vec<(SessionId, Result<Stored, Error>)>;
+
 /// A future of the store.
 pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
 
@@ -179,8 +182,9 @@ pub trait Store: Send + Sync + 'static {
     /// How many sessions are open, as far as is known at the start.
     fn open_count(&self) -> Result<u64, Error>;
 
-    /// A sleeping session's snapshot with later records folded in by the caller, without winning its ownership.
-    fn peek(&self, session: SessionId) -> Answer<Option<Stored>>;
+    /// Sleeping sessions' snapshots with later records to be folded in by the caller, without winning their ownership.
+    /// Those that are not there are left out; a damaged one hurts itself alone.
+    fn peek(&self, sessions: Vec<SessionId>) -> Answer<Peeked>;
 
     /// Keeps a push that was given up, once: one of the same place is kept already. It is derived knowledge too; a crash
     /// soon after may undo it, and the record that says how the push ended makes up for it. Beyond a limit the oldest go.

@@ -201,6 +201,7 @@ impl Shared {
             }
         }
         for (name, receiver) in receivers {
+            self.metrics.begin(&name);
             let lane = Arc::new(Lane::new(name.clone(), receiver));
             lanes.insert(name, lane);
         }

@@ -3,13 +3,14 @@
 //! A handshake carries a token; its SHA-256 is compared with those of the configuration, in constant time. Requests are
 //! answered on the same channel; what happens unasked comes there too.
 
+mod token;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -66,7 +67,6 @@ struct Shared {
 struct Agent {
     id: String,
     account: Account,
-    address: IpAddr,
     handle: Handle,
     shared: Arc<Shared>,
     chats: Arc<Chats>,
@@ -102,7 +102,7 @@ impl Application for Agents {
             error: REFUSED.to_owned(),
             advice_none: true,
         };
-        let token = token_of(&hello).unwrap_or_default();
+        let token = token::of(&hello).unwrap_or_default();
         let (id, account) = self
             .shared
             .settings()
@@ -111,13 +111,16 @@ impl Application for Agents {
         let agent = Agent {
             id,
             account,
-            address: hello.address,
             handle: client,
             shared: self.shared.clone(),
             chats: Arc::default(),
             watches_list: AtomicBool::new(false),
         };
         Ok(Arc::new(Session(Arc::new(agent))))
+    }
+
+    fn may_send(&self, address: IpAddr) -> bool {
+        self.shared.rates.allow(address)
     }
 }
 
@@ -171,6 +174,16 @@ impl Party for Session {
         }
     }
 
+    fn too_often(&self, _channel: &str, data: &RawValue, done: PublishDone) {
+        const ADVICE: &str = "too many requests; try again a little later";
+        match Request::parse(data.get()) {
+            Ok(request) => self
+                .0
+                .refuse(&request.asked, ErrorCode::RateLimited, ADVICE, done),
+            Err(_) => done.fail("429::rate_limited"),
+        }
+    }
+
     fn confirmed(&self, stream: u64, position: u64) {
         self.0
             .chats
@@ -205,14 +218,6 @@ impl Party for Session {
 impl Agent {
     fn request(self: Arc<Self>, request: Request, done: PublishDone) {
         let Request { asked, operation } = request;
-        if !self.shared.rates.allow(self.address, None) {
-            return self.refuse(
-                &asked,
-                ErrorCode::RateLimited,
-                "too many requests; try again a little later",
-                done,
-            );
-        }
         match operation {
             Operation::Sessions {
                 watch,
@@ -383,11 +388,12 @@ impl Agent {
         self.refuse(asked, code, &refusal.to_string(), done);
     }
 
-    /// Says what is wrong; what could not be done for now also fails its publish.
+    /// Says what is wrong; what could not be done for now also fails its publish, so that its repetition is no repetition.
     fn refuse(&self, asked: &Asked, code: ErrorCode, advice: &str, done: PublishDone) {
         self.deliver(answer::refused(asked, code, advice));
         match code {
             ErrorCode::Unavailable => done.fail("503::unavailable"),
+            ErrorCode::RateLimited => done.fail("429::rate_limited"),
             _ => done.ok(),
         }
     }
@@ -421,25 +427,4 @@ fn only_the_channel(channel: &str, denied: &str) -> Result<(), String> {
         true => Ok(()),
         false => Err(format!("403:{}:{denied}", channel.replace([',', ':'], "_"))),
     }
-}
-
-/// `ext.authentication.token`, or the bearer token of the request.
-fn token_of(hello: &Hello<'_>) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Ext {
-        authentication: Authentication,
-    }
-    #[derive(Deserialize)]
-    struct Authentication {
-        token: String,
-    }
-    let ext = hello
-        .ext
-        .and_then(|ext| serde_json::from_str::<Ext>(ext.get()).ok());
-    ext.map(|ext| ext.authentication.token).or_else(|| {
-        let (scheme, token) = hello.authorization?.split_once(' ')?;
-        scheme
-            .eq_ignore_ascii_case("bearer")
-            .then(|| token.trim().to_owned())
-    })
 }

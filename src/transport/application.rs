@@ -6,8 +6,11 @@ use std::sync::{Arc, Weak};
 
 use serde_json::value::RawValue;
 
+use crate::bayeux::Ending;
+
 use super::client::Client;
 use super::handle::Handle;
+use super::waiting::Source;
 
 /// Who answers the clients of one registry.
 pub trait Application: Send + Sync + 'static {
@@ -16,6 +19,10 @@ pub trait Application: Send + Sync + 'static {
     /// On success the party stands behind this client from now on. `client` may be kept; events given to it here are
     /// delivered after the handshake's reply.
     fn handshake(&self, hello: Hello<'_>, client: Handle) -> Result<Arc<dyn Party>, Refused>;
+
+    /// Whether this address may send one more message now; counts it. The first message of an HTTP request is not asked
+    /// about: the request itself was counted.
+    fn may_send(&self, address: IpAddr) -> bool;
 }
 
 /// What is known of a client that says hello.
@@ -55,6 +62,9 @@ pub trait Party: Send + Sync {
     fn may_publish(&self, channel: &str) -> Result<(), String>;
     /// The client publishes. `done` answers it, now or later; dropping it answers that it failed.
     fn publish(&self, channel: &str, data: Box<RawValue>, done: PublishDone);
+    /// The client published this although its address [may not send more now](Application::may_send). It is not to be done
+    /// but to fail, with an error that begins with `429:`.
+    fn too_often(&self, channel: &str, data: &RawValue, done: PublishDone);
     /// The client has everything of `stream` up to and including `position`.
     fn confirmed(&self, stream: u64, position: u64);
     /// Everything of `stream` after `position` may not have arrived, and nothing of it is queued any more: it is to be
@@ -82,19 +92,37 @@ pub enum Gone {
     Kicked,
 }
 
+impl From<Ending> for Gone {
+    fn from(how: Ending) -> Self {
+        match how {
+            Ending::Disconnected(ext) => Self::Disconnected { ext },
+            Ending::Expired => Self::Expired,
+            Ending::Inactive => Self::ActivityTimeout,
+            Ending::Kicked => Self::Kicked,
+        }
+    }
+}
+
 /// The answer to one publish, still owed. Dropped, it answers `500::publish_failed`.
 #[must_use = "a publish is answered"]
 pub struct PublishDone {
     client: Weak<Client>,
     publish: Option<u64>,
+    source: Source,
 }
 
 impl PublishDone {
-    pub(super) fn new(client: Weak<Client>, publish: u64) -> Self {
+    pub(super) fn new(client: Weak<Client>, publish: u64, source: Source) -> Self {
         Self {
             client,
             publish: Some(publish),
+            source,
         }
+    }
+
+    /// What the publish came in.
+    pub fn source(&self) -> &Source {
+        &self.source
     }
 
     /// It happened.

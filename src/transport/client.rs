@@ -1,5 +1,7 @@
 //! One Bayeux client: its session, who waits for what it says, and the party behind it.
 
+mod state;
+
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 
@@ -7,18 +9,19 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use crate::bayeux::{
-    Carrier, Config, ConnectionId, Ending, Event, ExchangeId, Greeting, Input, Offer, Output,
-    Request, Session,
+    Carrier, Config, ConnectionId, Event, ExchangeId, Greeting, Input, Offer, Output, Request,
+    Session,
 };
 use crate::clock::Instant;
 use crate::id::ClientId;
 
-use super::application::{Gone, Party, PublishDone};
+use super::application::{Party, PublishDone};
 use super::browser::Browser;
 use super::driver::Registry;
 use super::handle::Handle;
 use super::sharded::lock;
-use super::signal::{Closing, Signal};
+use super::signal::Signal;
+use super::waiting::{Answer, Source, Waiting};
 
 /// One Bayeux client.
 pub struct Client {
@@ -33,18 +36,9 @@ struct State {
     session: Session,
     /// Somebody is carrying out what the session wants; others leave it to them, so that it happens in order.
     pumping: bool,
-    waiting: Vec<(ExchangeId, oneshot::Sender<Answer>)>,
+    waiting: Waiting,
     sockets: Vec<(ConnectionId, Arc<Signal>)>,
     scheduled: Option<Instant>,
-}
-
-/// The answer to an HTTP request.
-#[derive(Debug)]
-pub enum Answer {
-    /// These messages.
-    Messages(Vec<Bytes>),
-    /// A newer connect has taken its place.
-    Overtaken,
 }
 
 impl Client {
@@ -56,7 +50,7 @@ impl Client {
         from: (Carrier, ConnectionId),
         config: Arc<Config>,
     ) -> Arc<Self> {
-        let session = Session::new(id, greeting, from, config, registry.now().instant);
+        let session = Session::new(id, greeting, from, config, registry.now());
         Arc::new(Self {
             id,
             registry: Arc::downgrade(registry),
@@ -65,7 +59,7 @@ impl Client {
             state: Mutex::new(State {
                 session,
                 pumping: false,
-                waiting: Vec::new(),
+                waiting: Waiting::default(),
                 sockets: Vec::new(),
                 scheduled: None,
             }),
@@ -100,19 +94,21 @@ impl Client {
         self.pump();
     }
 
-    /// Hands in an HTTP request; its answer comes through the receiver.
-    pub fn request(self: &Arc<Self>, request: Request<'_>) -> oneshot::Receiver<Answer> {
-        let (answer, receiver) = oneshot::channel();
-        self.state().waiting.push((request.exchange, answer));
+    /// Hands in an HTTP request; its answer comes through the receiver. `request_id` is what its publishes are told they came
+    /// in.
+    pub fn request(
+        self: &Arc<Self>,
+        request: Request<'_>,
+        request_id: Option<Arc<str>>,
+    ) -> oneshot::Receiver<Answer> {
+        let receiver = self.state().waiting.add(request.exchange, request_id);
         self.handle(Input::Request(request));
         receiver
     }
 
     /// The client of an HTTP request has gone away.
     pub fn abandoned(self: &Arc<Self>, exchange: ExchangeId, connection: ConnectionId) {
-        self.state()
-            .waiting
-            .retain(|(number, _)| *number != exchange);
+        self.state().waiting.forget(exchange);
         self.handle(Input::Abandoned { exchange });
         if let Some(registry) = self.registry.upgrade()
             && !self.rides_on(connection)
@@ -145,7 +141,7 @@ impl Client {
 
     /// What may be written to a WebSocket now.
     pub fn poll_frame(self: &Arc<Self>, connection: ConnectionId) -> Option<Vec<Bytes>> {
-        let now = self.registry.upgrade()?.now().instant;
+        let now = self.registry.upgrade()?.now();
         let frame = self.state().session.poll_frame(connection, now);
         if frame.is_some() {
             self.pump();
@@ -161,6 +157,11 @@ impl Client {
     /// Whether the session has ended.
     pub fn is_over(&self) -> bool {
         self.state().session.is_over()
+    }
+
+    /// Whether the session has ended and owes no reply any more.
+    pub fn is_done(&self) -> bool {
+        self.state().session.is_done()
     }
 
     /// Whether events that went over this HTTP connection are unconfirmed.
@@ -183,7 +184,7 @@ impl Client {
         let Some(registry) = self.registry.upgrade() else {
             return Offer::Gone;
         };
-        let offer = self.state().session.deliver(event, registry.now().instant);
+        let offer = self.state().session.deliver(event, registry.now());
         match offer {
             Offer::Full => {
                 registry.count_full();
@@ -208,8 +209,14 @@ impl Client {
             let Some(errand) = state.carry_out(output, self.id, &registry) else {
                 continue;
             };
+            let source = match &errand {
+                Output::Publish { exchange, .. } | Output::TooOften { exchange, .. } => {
+                    state.waiting.source(*exchange)
+                }
+                _ => Source::default(),
+            };
             drop(state);
-            let news = self.tell(party, &registry, errand);
+            let news = self.tell(party, (errand, source));
             state = self.state();
             if let Some(news) = news {
                 state.session.handle(news, registry.now());
@@ -218,14 +225,17 @@ impl Client {
         state.pumping = false;
         state.wake_sockets();
         state.schedule(self.id, &registry);
+        // Until then the registry keeps it, so that the deadlines of what it owes are kept too.
+        if state.session.is_done() {
+            registry.forget(self.id);
+        }
     }
 
     /// Tells the party; what it says goes back into the session.
     fn tell(
         self: &Arc<Self>,
         party: &Arc<dyn Party>,
-        registry: &Registry,
-        errand: Output,
+        (errand, source): (Output, Source),
     ) -> Option<Input<'static>> {
         match errand {
             Output::Subscribe { question, channels } => {
@@ -243,9 +253,10 @@ impl Client {
                 publish,
                 channel,
                 data,
+                ..
             } => match party.may_publish(&channel) {
                 Ok(()) => {
-                    let done = PublishDone::new(Arc::downgrade(self), publish);
+                    let done = PublishDone::new(Arc::downgrade(self), publish, source);
                     party.publish(&channel, data, done);
                 }
                 Err(error) => {
@@ -260,10 +271,16 @@ impl Client {
             Output::Unsubscribed { channel } => party.unsubscribed(&channel),
             Output::Confirmed { stream, position } => party.confirmed(stream, position),
             Output::Drained => party.drained(),
-            Output::Gone(how) => {
-                registry.forget(self.id);
-                party.gone(gone(how));
+            Output::TooOften {
+                publish,
+                channel,
+                data,
+                ..
+            } => {
+                let done = PublishDone::new(Arc::downgrade(self), publish, source);
+                party.too_often(&channel, &data, done);
             }
+            Output::Gone(how) => party.gone(how.into()),
             Output::Respond { .. } | Output::Overtaken { .. } | Output::Close { .. } => {}
         }
         None
@@ -274,96 +291,10 @@ impl Client {
     }
 }
 
-impl State {
-    /// Does what needs no party; gives back what does.
-    fn carry_out(&mut self, output: Output, id: ClientId, registry: &Registry) -> Option<Output> {
-        match output {
-            Output::Respond {
-                exchange,
-                connection,
-                messages,
-                events,
-            } => {
-                if events {
-                    registry.rides(connection, id);
-                }
-                let taken = self.answer(exchange, Answer::Messages(messages), registry);
-                if events && !taken && !self.session.rides_on(connection) {
-                    registry.rides_no_more(connection, id);
-                }
-            }
-            Output::Overtaken { exchange } => {
-                self.answer(exchange, Answer::Overtaken, registry);
-            }
-            Output::Close { connection } => {
-                let is_it = |(known, _): &&(ConnectionId, _)| *known == connection;
-                if let Some((_, signal)) = self.sockets.iter().find(is_it) {
-                    signal.close(Closing::Superseded);
-                }
-                self.sockets.retain(|(known, _)| *known != connection);
-            }
-            other => return Some(other),
-        }
-        None
-    }
-
-    /// Hands the answer over; if nobody takes it, the session is told. Whether somebody took it.
-    fn answer(&mut self, exchange: ExchangeId, answer: Answer, registry: &Registry) -> bool {
-        let waits = self
-            .waiting
-            .iter()
-            .position(|(number, _)| *number == exchange);
-        let taken =
-            waits.is_some_and(|place| self.waiting.swap_remove(place).1.send(answer).is_ok());
-        if self.waiting.is_empty() {
-            self.waiting = Vec::new();
-        }
-        if !taken {
-            let input = Input::Abandoned { exchange };
-            self.session.handle(input, registry.now());
-        }
-        taken
-    }
-
-    fn wake_sockets(&self) {
-        for (connection, signal) in &self.sockets {
-            if self.session.is_over() || self.session.has_frame(*connection) {
-                signal.wake();
-            }
-        }
-    }
-
-    /// Keeps the session's one entry among the timers early enough; one that is too early is put right when it comes.
-    fn schedule(&mut self, id: ClientId, registry: &Registry) {
-        let timers = registry.timers();
-        match (self.session.poll_timeout(), self.scheduled) {
-            (Some(at), Some(scheduled)) if scheduled <= at => {}
-            (Some(at), scheduled) => {
-                timers.schedule(id, scheduled, at);
-                self.scheduled = Some(at);
-            }
-            (None, Some(scheduled)) => {
-                timers.cancel(id, scheduled);
-                self.scheduled = None;
-            }
-            (None, None) => {}
-        }
-    }
-}
-
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
             .field("id", &self.id)
             .finish_non_exhaustive()
-    }
-}
-
-fn gone(how: Ending) -> Gone {
-    match how {
-        Ending::Disconnected(ext) => Gone::Disconnected { ext },
-        Ending::Expired => Gone::Expired,
-        Ending::Inactive => Gone::ActivityTimeout,
-        Ending::Kicked => Gone::Kicked,
     }
 }

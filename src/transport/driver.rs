@@ -1,12 +1,11 @@
 //! The registry: all Bayeux clients of one application, and the connections they use.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use bytes::Bytes;
-
-use crate::bayeux::{Carrier, Config, ConnectionId, ExchangeId, Greeting, Input, Message};
+use crate::bayeux::{Config, ConnectionId, ExchangeId, Input, Message};
 use crate::clock::{Clock, Instant, Now};
 use crate::id::ClientId;
 
@@ -15,17 +14,17 @@ use super::client::Client;
 use super::sharded::Sharded;
 use super::signal::{Closing, Signal};
 use super::timers::Timers;
-use super::{Application, Connection, Hello, Options};
+use super::{Application, Options};
 
-/// The shortest pause advised to clients of a server that is ending; up to twice that, so that they do not all come at once.
-const DRAIN_PAUSE: Duration = Duration::from_millis(1_000);
+/// The shortest pause advised to clients that cannot be served now; up to twice that, so that they do not all come at once.
+const PAUSE: Duration = Duration::from_millis(1_000);
 
 /// All Bayeux clients of one application.
 pub struct Registry {
-    application: Arc<dyn Application>,
+    pub(super) application: Arc<dyn Application>,
     options: RwLock<Options>,
     clock: Clock,
-    clients: Sharded<ClientId, Arc<Client>>,
+    pub(super) clients: Sharded<ClientId, Arc<Client>>,
     sockets: Sharded<ConnectionId, Arc<Signal>>,
     /// Whose unconfirmed events went over which HTTP connection.
     riders: Sharded<ConnectionId, Vec<ClientId>>,
@@ -35,7 +34,8 @@ pub struct Registry {
     exchanges: AtomicU64,
     pub(super) polls: AtomicU64,
     queue_full: AtomicU64,
-    handshakes: AtomicU64,
+    pub(super) handshakes: AtomicU64,
+    pub(super) clients_refused: AtomicU64,
 }
 
 /// What a registry counts.
@@ -51,15 +51,8 @@ pub struct Counters {
     pub queue_full: u64,
     /// Handshakes that succeeded, since the start.
     pub handshakes: u64,
-}
-
-/// Who says hello, and how.
-pub struct Visit<'a> {
-    pub carrier: Carrier,
-    pub connection: Connection,
-    pub authorization: Option<&'a str>,
-    pub browser: Option<Browser>,
-    pub socket: Option<&'a Arc<Signal>>,
+    /// Handshakes refused because there were as many sessions as there may be, since the start.
+    pub clients_refused: u64,
 }
 
 impl Registry {
@@ -79,6 +72,7 @@ impl Registry {
             polls: AtomicU64::new(0),
             queue_full: AtomicU64::new(0),
             handshakes: AtomicU64::new(0),
+            clients_refused: AtomicU64::new(0),
         })
     }
 
@@ -114,7 +108,7 @@ impl Registry {
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Release);
         for client in self.clients.values() {
-            let pause = self.drain_pause();
+            let pause = self.spread_pause();
             client.handle(Input::Drain { pause });
         }
         for socket in self.sockets.values() {
@@ -130,6 +124,7 @@ impl Registry {
             polls: self.polls.load(Ordering::Relaxed),
             queue_full: self.queue_full.load(Ordering::Relaxed),
             handshakes: self.handshakes.load(Ordering::Relaxed),
+            clients_refused: self.clients_refused.load(Ordering::Relaxed),
         }
     }
 
@@ -159,32 +154,10 @@ impl Registry {
         ExchangeId(self.exchanges.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// A handshake: the reply, and the client it made.
-    pub(super) fn handshake(
-        self: &Arc<Self>,
-        message: &Message<'_>,
-        visit: &Visit<'_>,
-    ) -> (Bytes, Option<Arc<Client>>) {
-        let config = self.config();
-        let greeting = match Greeting::read(message, &config) {
-            Ok(greeting) => greeting,
-            Err(refusal) => return (refusal, None),
-        };
-        if self.is_draining() {
-            return (greeting.refuse_draining(self.drain_pause()), None);
-        }
-        let Some(id) = random().map(ClientId::new) else {
-            let reply = greeting.refuse("500::handshake_failed", false, &config);
-            return (reply, None);
-        };
-        let from = (visit.carrier, visit.connection.id);
-        let client = Client::new(id, self, &greeting, from, Arc::clone(&config));
-        match self.introduce(&client, message, visit) {
-            Ok(()) => {
-                let reply = greeting.accept(id, &config, self.now().wall);
-                (reply, Some(client))
-            }
-            Err((error, none)) => (greeting.refuse(&error, none, &config), None),
+    /// Counts messages of an address: those that are too many are marked, to be answered so.
+    pub(super) fn count(&self, messages: &mut [Message<'_>], address: IpAddr) {
+        for message in messages {
+            message.too_often = !self.application.may_send(address);
         }
     }
 
@@ -276,38 +249,10 @@ impl Registry {
         }
     }
 
-    /// Lets the application decide about a new client.
-    fn introduce(
-        &self,
-        client: &Arc<Client>,
-        message: &Message<'_>,
-        visit: &Visit<'_>,
-    ) -> Result<(), (String, bool)> {
-        if let Some(browser) = visit.browser {
-            client.belongs_to(browser);
-        }
-        if let Some(signal) = visit.socket {
-            client.attach(visit.connection.id, signal);
-        }
-        let hello = Hello {
-            ext: message.ext,
-            authorization: visit.authorization,
-            address: visit.connection.address,
-            secure: visit.connection.secure,
-        };
-        let party = self
-            .application
-            .handshake(hello, client.handle_to())
-            .map_err(|refused| (refused.error, refused.advice_none))?;
-        self.clients.insert(client.id(), Arc::clone(client));
-        self.handshakes.fetch_add(1, Ordering::Relaxed);
-        client.welcome(party);
-        Ok(())
-    }
-
-    fn drain_pause(&self) -> Duration {
-        let spread = random().unwrap_or(0) % DRAIN_PAUSE.as_millis();
-        DRAIN_PAUSE + Duration::from_millis(u64::try_from(spread).unwrap_or(0))
+    /// The pause advised to one that cannot be served now.
+    pub(super) fn spread_pause(&self) -> Duration {
+        let spread = random().unwrap_or(0) % PAUSE.as_millis();
+        PAUSE + Duration::from_millis(u64::try_from(spread).unwrap_or(0))
     }
 }
 

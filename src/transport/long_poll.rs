@@ -19,8 +19,10 @@ use crate::bayeux::{
 };
 
 use super::browser::{Browser, Seat};
-use super::client::{Answer, Client};
-use super::driver::{Visit, random};
+use super::client::Client;
+use super::driver::random;
+use super::reception::Visit;
+use super::waiting::Answer;
 use super::{Connection, Registry, form};
 
 const CALLBACK_MAX: usize = 64;
@@ -29,15 +31,17 @@ const CALLBACK_MAX: usize = 64;
 ///
 /// Origins, rates and compression have been looked at, for callback-polling also `Sec-Fetch-Site` and the Referer. The
 /// body has been read with a bound; above `maxMessageSize` it is refused here. Dropping the future means that the client
-/// has gone away: what it would have got waits for its next connect.
+/// has gone away: what it would have got waits for its next connect. `request_id` is the name of the request, which its
+/// publishes are told.
 pub fn handle(
     registry: &Arc<Registry>,
     parts: Parts,
     body: Bytes,
     connection: Connection,
+    request_id: &str,
 ) -> impl Future<Output = Response<Full<Bytes>>> + Send + use<> {
     // The request is read and forgotten before anything waits: a held poll keeps nothing of it.
-    let begun = begin(registry, &parts, &body, connection)
+    let begun = begin(registry, &parts, &body, (connection, request_id))
         .unwrap_or_else(|refusal| Begun::Answered(refusal.response()));
     async move {
         match begun {
@@ -86,7 +90,7 @@ fn begin(
     registry: &Arc<Registry>,
     parts: &Parts,
     body: &Bytes,
-    connection: Connection,
+    (connection, request_id): (Connection, &str),
 ) -> Result<Begun, Refusal> {
     registry.heard(connection.id);
     let Body { texts, callback } = read(registry, parts, body)?;
@@ -98,6 +102,11 @@ fn begin(
     if messages.len() > max {
         return Err(Refusal::Malformed(Malformed::TooMany(max)));
     }
+    // The request itself was counted, and pays for its first message.
+    registry.count(
+        messages.get_mut(1..).unwrap_or_default(),
+        connection.address,
+    );
     if let Some(handshake) = messages.iter().find(|message| message.is_handshake()) {
         let response = greet(registry, parts, handshake, connection, callback);
         return Ok(Begun::Answered(response));
@@ -105,11 +114,12 @@ fn begin(
     let browser = Browser::of(&parts.headers);
     match registry.client_of_browser(&messages, browser) {
         Some(client) if !messages.is_empty() => {
-            let waiting = submit(registry, client, &messages, browser, connection);
+            let from = (browser, connection, request_id);
+            let waiting = submit(registry, client, &messages, from);
             Ok(Begun::Waiting(Box::new(waiting), callback))
         }
         _ => {
-            let answer = Answer::Messages(unknown_client(&messages));
+            let answer = Answer::Messages(unknown_client(&messages, registry.now().wall));
             Ok(Begun::Answered(respond(answer, callback)))
         }
     }
@@ -186,8 +196,7 @@ fn submit(
     registry: &Arc<Registry>,
     client: Arc<Client>,
     messages: &[Message<'_>],
-    browser: Option<Browser>,
-    connection: Connection,
+    (browser, connection, request_id): (Option<Browser>, Connection, &str),
 ) -> Waiting {
     let exchange = registry.next_exchange();
     let seat = match (messages, browser) {
@@ -198,13 +207,15 @@ fn submit(
         _ => None,
     };
     registry.polls.fetch_add(1, Ordering::Relaxed);
-    let answer = client.request(Request {
+    let request = Request {
         exchange,
         connection: connection.id,
         carrier: Carrier::Http,
         crowded: matches!(seat, Some(None)),
         messages,
-    });
+    };
+    let publishes = messages.iter().any(|message| message.data.is_some());
+    let answer = client.request(request, publishes.then(|| request_id.into()));
     Waiting {
         registry: Arc::clone(registry),
         client,
@@ -239,27 +250,12 @@ pub(super) fn authorization(parts: &Parts) -> Option<&str> {
     parts.headers.get(AUTHORIZATION)?.to_str().ok()
 }
 
-/// Messages as one JSON array.
-pub(super) fn array(messages: &[Bytes]) -> Vec<u8> {
-    let bytes: usize = messages.iter().map(|message| message.len() + 1).sum();
-    let mut array = Vec::with_capacity(bytes + 2);
-    array.push(b'[');
-    for (place, message) in messages.iter().enumerate() {
-        if place > 0 {
-            array.push(b',');
-        }
-        array.extend_from_slice(message);
-    }
-    array.push(b']');
-    array
-}
-
 fn respond(answer: Answer, callback: Option<Box<str>>) -> Response<Full<Bytes>> {
     let messages = match answer {
         Answer::Messages(messages) => messages,
         Answer::Overtaken => return plain(StatusCode::CONFLICT, "a newer connect has come"),
     };
-    let array = array(&messages);
+    let array = bayeux::array(&messages);
     match callback {
         None => response(StatusCode::OK, "application/json", array.into()),
         Some(callback) => {

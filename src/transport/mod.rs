@@ -18,6 +18,7 @@ mod handle;
 pub mod long_poll;
 mod metered;
 mod peer;
+mod reception;
 mod sharded;
 mod signal;
 #[cfg(test)]
@@ -25,6 +26,7 @@ mod tests;
 mod timers;
 mod upgrade;
 mod viewer;
+mod waiting;
 pub mod websocket;
 
 use std::net::IpAddr;
@@ -33,6 +35,7 @@ use std::sync::Arc;
 pub use application::{Application, Gone, Hello, Party, PublishDone, Refused};
 pub use driver::{Counters, Registry};
 pub use handle::Handle;
+pub use waiting::Source;
 
 use crate::bayeux;
 
@@ -54,6 +57,8 @@ pub struct Options {
     pub bayeux: Arc<bayeux::Config>,
     /// `browserCookieSameSite`.
     pub same_site: SameSite,
+    /// `[limits] clients`: sessions at a time; further handshakes are refused for a while. 0: no limit.
+    pub clients_max: usize,
 }
 
 /// `browserCookieSameSite`: the `SameSite` of the `BAYEUX_BROWSER` cookie.

@@ -10,12 +10,14 @@ use crate::bayeux::{self, Carrier, Malformed, Message, Request, unknown_client};
 
 use super::Registry;
 use super::client::Client;
-use super::driver::Visit;
+use super::reception::Visit;
 use super::signal::Signal;
 use super::upgrade::Visitor;
 
 /// Replies that wait for a slow peer before reading stops.
 const OUTBOX_MAX: usize = 256;
+/// Clients that have ended and are owed replies before reading stops.
+const PARTING_MAX: usize = 8;
 
 /// The owner of a socket.
 pub struct Peer {
@@ -25,6 +27,8 @@ pub struct Peer {
     client: Option<Arc<Client>>,
     /// The client was made by a handshake on this socket: no other may be used here.
     greeted: bool,
+    /// Clients that have ended, and have yet to be told how their last publishes went.
+    parting: Vec<Arc<Client>>,
     /// Replies that no session gives.
     outbox: Vec<Bytes>,
 }
@@ -45,6 +49,7 @@ impl Peer {
             visitor,
             client: None,
             greeted: false,
+            parting: Vec::new(),
             outbox: Vec::new(),
         }
     }
@@ -61,23 +66,46 @@ impl Peer {
 
     /// What is to be written now: replies made here, then what the session has.
     pub fn next_frame(&mut self) -> Option<Vec<Bytes>> {
-        let mut messages = std::mem::take(&mut self.outbox);
-        if messages.is_empty()
-            && let Some(client) = &self.client
-        {
-            match client.poll_frame(self.visitor.connection.id) {
-                Some(frame) => messages = frame,
-                None if client.is_over() => self.let_go(),
-                None => {}
+        if !self.outbox.is_empty() {
+            return Some(std::mem::take(&mut self.outbox));
+        }
+        if let Some(last) = self.last_words() {
+            return Some(last);
+        }
+        let client = self.client.as_ref()?;
+        let frame = client.poll_frame(self.visitor.connection.id);
+        if frame.is_none() && client.is_over() {
+            self.let_go();
+            return self.last_words();
+        }
+        frame
+    }
+
+    /// What clients that have ended are still told; those that are owed nothing more are forgotten.
+    fn last_words(&mut self) -> Option<Vec<Bytes>> {
+        let id = self.visitor.connection.id;
+        let mut place = 0;
+        while let Some(client) = self.parting.get(place) {
+            // Asked before: what it is told last may come in between.
+            let done = client.is_done();
+            let frame = client.poll_frame(id);
+            if frame.is_some() {
+                return frame;
+            }
+            if done {
+                self.parting.remove(place).detach(id);
+            } else {
+                place += 1;
             }
         }
-        (!messages.is_empty()).then_some(messages)
+        None
     }
 
     /// Whether another frame may be read: not while too much is unanswered.
     pub fn may_read(&self) -> bool {
         let id = self.visitor.connection.id;
         self.outbox.len() < OUTBOX_MAX
+            && self.parting.len() < PARTING_MAX
             && self
                 .client
                 .as_ref()
@@ -99,11 +127,13 @@ impl Peer {
 
     fn read(&mut self, text: &str) -> Result<(), End> {
         let max = self.registry.config().batch_max;
-        let messages = bayeux::parse(text, max).map_err(|why| match why {
+        let mut messages = bayeux::parse(text, max).map_err(|why| match why {
             Malformed::Json => End::Close(CloseCode::Invalid, "malformed"),
             Malformed::NotMessages => End::Close(CloseCode::Protocol, "not Bayeux messages"),
             Malformed::TooMany(_) => End::Close(CloseCode::Policy, "limit reached: [limits] batch"),
         })?;
+        let address = self.visitor.connection.address;
+        self.registry.count(&mut messages, address);
         if let Some(handshake) = messages.iter().find(|message| message.is_handshake()) {
             self.greet(handshake);
         } else if !messages.is_empty() {
@@ -132,7 +162,8 @@ impl Peer {
     fn submit(&mut self, messages: &[Message<'_>]) {
         self.adopt(messages);
         let Some(client) = &self.client else {
-            return self.outbox.extend(unknown_client(messages));
+            let now = self.registry.now().wall;
+            return self.outbox.extend(unknown_client(messages, now));
         };
         client.handle(bayeux::Input::Request(Request {
             exchange: self.registry.next_exchange(),
@@ -153,7 +184,8 @@ impl Peer {
         }
         let mut named = messages
             .iter()
-            .filter_map(|message| self.registry.client(message));
+            .filter_map(|message| self.registry.client(message))
+            .filter(|client| !client.is_over());
         let Some(client) = named.next() else {
             return;
         };
@@ -169,15 +201,20 @@ impl Peer {
     }
 
     fn let_go(&mut self) {
-        if let Some(client) = self.client.take() {
-            client.detach(self.visitor.connection.id);
-        }
         self.greeted = false;
+        match self.client.take() {
+            Some(client) if client.is_over() => self.parting.push(client),
+            Some(client) => client.detach(self.visitor.connection.id),
+            None => {}
+        }
     }
 
     /// The socket has ended.
     pub fn release(&mut self) {
         self.let_go();
+        for client in self.parting.drain(..) {
+            client.detach(self.visitor.connection.id);
+        }
         self.registry.close_socket(self.visitor.connection.id);
     }
 }

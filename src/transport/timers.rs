@@ -14,6 +14,8 @@ use super::sharded::lock;
 
 /// The least time between two looks, so that many deadlines share one.
 const RESOLUTION: Duration = Duration::from_millis(10);
+/// How many sessions are looked at before others have their turn: very many may end at the same moment.
+pub(super) const SLICE: usize = 256;
 
 /// Each session stands here at most once.
 #[derive(Debug, Default)]
@@ -51,11 +53,14 @@ impl Timers {
         lock(&self.due).first().map(|(at, _)| *at)
     }
 
-    fn take_due(&self, now: Instant) -> BTreeSet<(Instant, ClientId)> {
+    /// The earliest of what is past, a slice of it.
+    fn take_due(&self, now: Instant) -> Vec<(Instant, ClientId)> {
         let mut due = lock(&self.due);
-        let mut past = due.split_off(&(Instant(now.0 + 1), ClientId::new(0)));
-        std::mem::swap(&mut *due, &mut past);
-        past
+        let mut taken = Vec::new();
+        while taken.len() < SLICE && due.first().is_some_and(|(at, _)| *at <= now) {
+            taken.extend(due.pop_first());
+        }
+        taken
     }
 
     /// Tells sessions that their time has come, until the registry is gone.
@@ -74,11 +79,20 @@ impl Timers {
             let Some(registry) = registry.upgrade() else {
                 return;
             };
-            for (at, client) in self.take_due(clock.now().instant) {
-                registry.time_has_come(client, at);
+            while self.tell(&registry, clock.now().instant) == SLICE {
+                tokio::task::yield_now().await;
             }
             drop(registry);
             tokio::time::sleep(RESOLUTION).await;
         }
+    }
+
+    /// Tells a slice of the sessions whose time has come; how many.
+    fn tell(&self, registry: &Registry, now: Instant) -> usize {
+        let due = self.take_due(now);
+        for (at, client) in &due {
+            registry.time_has_come(*client, *at);
+        }
+        due.len()
     }
 }

@@ -22,8 +22,9 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message as Frame, Utf8Bytes};
 
+use crate::bayeux;
+
 use super::Registry;
-use super::long_poll::array;
 use super::metered::Metered;
 use super::peer::{End, Peer};
 use super::signal::{Closing, Signal};
@@ -38,7 +39,7 @@ const WRITE_BUFFER: usize = 4096;
 const BUFFER_KEPT: usize = 8 * 1024;
 /// A peer that takes nothing for so long is gone.
 const WRITE_STALL: Duration = Duration::from_secs(30);
-/// A socket that speaks for no client is closed after so long.
+/// A socket that speaks for no client is closed after so long, whatever it says.
 const UNBOUND_IDLE: Duration = Duration::from_secs(60);
 /// How long the closing handshake may take.
 const CLOSING: Duration = Duration::from_secs(1);
@@ -58,6 +59,7 @@ where
         message_max,
         consumed: 0,
         largest: 0,
+        bound: Instant::now(),
         closing: false,
     };
     let (mut socket, end) = socket.run().await;
@@ -77,6 +79,8 @@ struct Socket<S> {
     consumed: u64,
     /// The largest message since the buffers were new.
     largest: usize,
+    /// When it last spoke for a client.
+    bound: Instant,
     /// The peer has been told the last thing before the close.
     closing: bool,
 }
@@ -133,7 +137,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
         let last = std::mem::replace(&mut self.closing, why.is_some());
         let messages = if last { None } else { self.peer.next_frame() };
         match (messages, why) {
-            (Some(messages), _) => self.feed(array(&messages)).await,
+            (Some(messages), _) => self.feed(bayeux::array(&messages)).await,
             (None, None) => Ok(()),
             (None, Some(Closing::Superseded)) => Err(End::Close(CloseCode::Normal, "superseded")),
             (None, Some(Closing::GoingAway)) => Err(End::Close(CloseCode::Away, "going away")),
@@ -169,9 +173,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
     async fn step(&mut self) -> Step {
         let deadline = match &self.writing {
             Some(writing) => Some(writing.deadline),
-            None if self.peer.is_unbound() => Some(Instant::now() + UNBOUND_IDLE),
+            None if self.peer.is_unbound() => Some(self.bound + UNBOUND_IDLE),
             None => None,
         };
+        if !self.peer.is_unbound() {
+            self.bound = Instant::now();
+        }
         let reading = self.peer.may_read();
         let writing = self.writing.is_some();
         let signal = Arc::clone(self.peer.signal());

@@ -175,7 +175,25 @@ fn text_of(kind: &EventKind) -> Option<&str> {
     }
 }
 
-fn type_name(kind: &EventKind) -> &'static str {
+/// Every `type` that an event may have.
+pub const TYPE_NAMES: [&str; 13] = [
+    "ParticipantJoined",
+    "ParticipantLeft",
+    "Message",
+    "TypingStarted",
+    "TypingStopped",
+    "NicknameUpdated",
+    "PushUrl",
+    "CustomNotice",
+    "FileUploaded",
+    "FileDeleted",
+    "Notice",
+    "IdleAlert",
+    "IdleClose",
+];
+
+/// The `type` of an event: one of [`TYPE_NAMES`].
+pub fn type_name(kind: &EventKind) -> &'static str {
     match kind {
         EventKind::ParticipantJoined => "ParticipantJoined",
         EventKind::ParticipantLeft { .. } => "ParticipantLeft",

@@ -1,9 +1,11 @@
 //! Writing and reading JSON, for the shapes of this module.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer as _, Serialize};
 use serde_json::value::RawValue;
 
 use crate::chat::{Kv, KvList};
@@ -29,6 +31,31 @@ struct Message<'a, T> {
 /// The members of a JSON object, unparsed; of a repeated one the last.
 pub(super) fn members(json: &str) -> Option<BTreeMap<String, &RawValue>> {
     serde_json::from_str(json).ok()
+}
+
+/// The members of a JSON object, unparsed, as they follow each other, repeated ones too.
+pub(super) fn members_in_order(json: &str) -> Option<Vec<(String, &RawValue)>> {
+    let mut json = serde_json::Deserializer::from_str(json);
+    let members = json.deserialize_map(InOrder).ok()?;
+    json.end().ok().map(|()| members)
+}
+
+struct InOrder;
+
+impl<'de> Visitor<'de> for InOrder {
+    type Value = Vec<(String, &'de RawValue)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+        let mut members = Vec::new();
+        while let Some(member) = map.next_entry()? {
+            members.push(member);
+        }
+        Ok(members)
+    }
 }
 
 /// What a value is, where only texts count.
@@ -136,6 +163,16 @@ mod tests {
         assert_eq!(scalar(&raw("true")), text("true"));
         assert_eq!(scalar(&raw("null")), Scalar::Absent);
         assert_eq!(scalar(&raw("[1]")), Scalar::Nested);
+    }
+
+    #[test]
+    fn members_are_found_in_the_order_of_the_document() {
+        let members = members_in_order(r#" {"b":1,"a":[2],"b":{}} "#).unwrap();
+        let names: Vec<_> = members.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["b", "a", "b"]);
+        assert_eq!(members[2].1.get(), "{}");
+        assert!(members_in_order("{} {}").is_none());
+        assert!(members_in_order("[1]").is_none());
     }
 
     #[test]

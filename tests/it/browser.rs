@@ -12,6 +12,36 @@ async fn a_customer_and_an_agent_talk_page_to_page() {
 }
 
 #[tokio::test]
+async fn every_state_of_both_pages_is_accessible() {
+    let server = Server::start().await;
+    let said = play(&server, "states", &[]).await;
+    assert_eq!(said.lines().last(), Some("done"), "{said}");
+}
+
+/// The console had no way to transfer a chat, and nobody was told why an agent had left.
+#[tokio::test]
+async fn an_agent_holds_transfers_and_leaves_by_keyboard() {
+    let server = Server::start().await;
+    let said = play(&server, "keyboard", &[]).await;
+    assert_eq!(said.lines().last(), Some("done"), "{said}");
+}
+
+/// Right-to-left text was laid out from the left, with its full stops at the wrong end.
+#[tokio::test]
+async fn every_language_and_very_long_words_keep_the_pages_whole() {
+    let server = Server::start().await;
+    let said = play(&server, "languages", &[]).await;
+    assert_eq!(said.lines().last(), Some("done"), "{said}");
+}
+
+#[tokio::test]
+async fn five_hundred_messages_are_shown_each_once_and_in_order() {
+    let server = Server::start().await;
+    let said = play(&server, "many", &[]).await;
+    assert_eq!(said.lines().last(), Some("done"), "{said}");
+}
+
+#[tokio::test]
 async fn where_websockets_do_not_pass_the_pages_poll() {
     let server = Server::start().await;
     let said = play(&server, "polling", &[]).await;

@@ -31,6 +31,34 @@ async fn a_cometd_client_with_acknowledgements_holds_a_chat() {
 }
 
 #[tokio::test]
+async fn row_146_where_no_websocket_passes_a_client_falls_back() {
+    let server = Server::start().await;
+    let url = server.public("/genesys/cometd");
+    let said = node("cuts.mjs", &["any", &url, "refuse"]).await;
+    assert_eq!(said.lines().last(), Some("done"), "{said}");
+}
+
+#[tokio::test]
+async fn row_147_and_148_what_is_said_during_a_cut_is_heard_after_it() {
+    let server = Server::start().await;
+    let url = server.public("/genesys/cometd");
+    for transport in ["websocket", "long-polling"] {
+        let said = node("cuts.mjs", &[transport, &url, "cut"]).await;
+        assert_eq!(said.lines().last(), Some("done"), "{transport}:\n{said}");
+    }
+    let server = Server::with()
+        .set("cometd.timeout=500")
+        .set("cometd.maxInterval=1000")
+        .start()
+        .await;
+    let url = server.public("/genesys/cometd");
+    for transport in ["websocket", "long-polling"] {
+        let said = node("cuts.mjs", &[transport, &url, "expire"]).await;
+        assert_eq!(said.lines().last(), Some("done"), "{transport}:\n{said}");
+    }
+}
+
+#[tokio::test]
 async fn a_faye_client_holds_a_chat() {
     let server = Server::start().await;
     let url = server.public("/genesys/cometd");

@@ -622,6 +622,27 @@ async fn publishes_and_handshakes_that_come_too_often_are_asked_to_wait() {
     );
 }
 
+/// A chat that was refused at the load limit was remembered as refused for good: the same request never began it.
+#[tokio::test]
+async fn a_chat_that_was_refused_for_now_begins_when_it_is_asked_for_again() {
+    let server = Server::with()
+        .set("settings.limit-for-sessions=1")
+        .start()
+        .await;
+    let first = RestChat::alice(&server).await;
+    let mut late = Customer::knock(&server, Door::Socket).await;
+    let ask = json!({"operation": "requestChat", "nickname": "Late"});
+    assert!(!send_as(&mut late, 100, &ask).await);
+    let refused = late.next().await;
+    assert_eq!(
+        (&refused["statusCode"], &refused["errors"][0]["code"]),
+        (&json!(1), &json!(240))
+    );
+    first.call("disconnect", &[]).await.good();
+    assert!(send_as(&mut late, 100, &ask).await);
+    assert_eq!(late.next().await["statusCode"], 0);
+}
+
 async fn send_as(customer: &mut Customer, id: u32, data: &Value) -> bool {
     let (id, client) = (id.to_string(), &customer.bayeux.client_id);
     let message = json!([{"id": id, "channel": CHANNEL, "clientId": client, "data": data}]);

@@ -1,13 +1,14 @@
 //! Killed at any instant: everything that was acknowledged is there, in order, and nothing twice.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::world::{Bayeux, Caller, Customer, Door, RestChat, Server, eventually, texts};
+use crate::world::{Agent, Bayeux, Caller, Customer, Door, RestChat, Server, eventually, texts};
 
 const WRITERS: usize = 12;
 const ROUNDS: usize = 3;
@@ -154,4 +155,38 @@ async fn write_over_socket(
         journal.acknowledged += 1;
         count.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+/// One chat whose record is damaged made the whole list of sessions unavailable.
+#[tokio::test]
+async fn a_damaged_chat_is_missing_in_the_list_and_no_other() {
+    let mut server = Server::start().await;
+    RestChat::request(&server, &[("nickname", "Alice"), ("subject", "flip this")]).await;
+    let other = RestChat::request(&server, &[("nickname", "Ben")]).await;
+    other.say("after it").await;
+    server.kill9().await;
+    flip(&server.data_dir().join("log"), b"flip this");
+    server.start_again().await;
+    let mut bob = Agent::bob(&server).await;
+    let listed = bob.ask("sessions", json!({})).await.unwrap();
+    let sessions: Vec<&Value> = listed["sessions"].as_array().unwrap().iter().collect();
+    assert_eq!(sessions.len(), 1, "{listed}");
+    assert_eq!(sessions[0]["session"], other.id.as_str());
+    assert!(server.log().contains("damaged"), "and is named in the log");
+}
+
+/// Flips a bit of this text wherever it is in the files of a folder.
+fn flip(folder: &Path, text: &[u8]) {
+    let mut flipped = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let mut bytes = std::fs::read(&path).unwrap();
+        let place = bytes.windows(text.len()).position(|window| window == text);
+        if let Some(place) = place {
+            bytes[place] ^= 1;
+            std::fs::write(&path, bytes).unwrap();
+            flipped += 1;
+        }
+    }
+    assert_eq!(flipped, 1);
 }

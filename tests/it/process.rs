@@ -67,6 +67,45 @@ async fn health_tells_the_truth() {
     );
 }
 
+/// What an operator looks at on the first day.
+#[tokio::test]
+async fn the_metrics_of_the_first_day_are_there() {
+    let server = Server::with()
+        .set("push.customhttp.url=http://127.0.0.1:9/hook")
+        .start()
+        .await;
+    RestChat::alice(&server).await.say("counted").await;
+    let metrics = Caller::new().get(&server.internal("/metrics")).await.text();
+    for line in [
+        "parlor_events_total{type=\"ParticipantJoined\"} 1",
+        "parlor_events_total{type=\"Message\"} 1",
+        "parlor_events_total{type=\"IdleClose\"} 0",
+        "parlor_connections{listener=\"public\"} ",
+        "parlor_websockets{listener=\"public\"} 0",
+        "parlor_long_polls{listener=\"internal\"} 0",
+        "parlor_sessions_live 1",
+        "parlor_sessions_dormant 0",
+        "parlor_store_commit_seconds_bucket{",
+        "parlor_store_commit_records_bucket{",
+        "parlor_store_free_bytes ",
+        "parlor_store_queue_full_total 0",
+        "parlor_shard_queue_full_total 0",
+        "parlor_queue_full_total 0",
+        "parlor_push_deliveries_total{destination=\"customhttp\",outcome=\"delivered\"} 0",
+        "parlor_push_deliveries_total{destination=\"customhttp\",outcome=\"dead\"} 0",
+        "parlor_push_dead_letters_total{destination=\"customhttp\"} 0",
+        "parlor_push_owed{destination=\"customhttp\"} 0",
+        "process_resident_memory_bytes ",
+        "process_open_fds ",
+        "process_max_fds ",
+        "process_cpu_seconds_total ",
+        "process_start_time_seconds ",
+    ] {
+        let there = metrics.lines().any(|one| one.starts_with(line));
+        assert!(there, "{line} in {metrics}");
+    }
+}
+
 #[tokio::test]
 async fn sigterm_drains_and_loses_nothing() {
     for signal in [Signal::TERM, Signal::INT] {

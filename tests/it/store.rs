@@ -18,7 +18,7 @@ use parlor::store::embedded::{Embedded, OpenError, Options, Sizes};
 use parlor::store::memory::Memory;
 use parlor::store::{
     Answer, Batch, Completion, Condition, DeadLetter, Error, Lane, Record, Remembered, Shared,
-    Snapshot,
+    Snapshot, Stored,
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -60,7 +60,7 @@ fn records_come_back_in_order_and_once(store: &Shared) {
         alice.say(index);
     }
     alice.settle();
-    let stored = ask(store.peek(alice.session)).unwrap();
+    let stored = peek(store, alice.session).unwrap();
     assert!(stored.snapshot.is_none());
     assert_eq!(stored.records.len(), 200);
     for from in [1, 64, 65, 199, 200] {
@@ -186,7 +186,7 @@ fn whoever_loaded_last_owns_the_session(store: &Shared) {
     alice.begin();
     alice.settle();
     let first = ask(store.load(alice.session)).unwrap().epoch;
-    ask(store.peek(alice.session)).unwrap();
+    peek(store, alice.session).unwrap();
     let second = ask(store.load(alice.session)).unwrap().epoch;
     assert!(second > first);
     alice.epoch = first;
@@ -217,7 +217,7 @@ fn a_sleeping_session_is_due_until_it_wakes(store: &Shared) {
         (Some(snapshot()), 0)
     );
     assert_eq!(ask(store.due(Instant(99), 9)), [a]);
-    let stored = ask(store.peek(b)).unwrap();
+    let stored = peek(store, b).unwrap();
     assert_eq!(
         (stored.snapshot, stored.records.len()),
         (Some(snapshot()), 1)
@@ -254,7 +254,7 @@ fn what_is_forgotten_is_gone(store: &Shared) {
 
 fn nobody_is_there_before_somebody_comes(store: &Shared) {
     assert!(ask(store.load(numbered(1))).is_none());
-    assert!(ask(store.peek(numbered(1))).is_none());
+    assert!(peek(store, numbered(1)).is_none());
     assert!(ask(store.read(numbered(1), 1, 999)).is_empty());
     assert!(store.awake_at_start().is_empty());
     assert_eq!(store.condition(), Condition::Writable);
@@ -283,10 +283,7 @@ fn a_restart_loses_nothing() {
     assert_eq!(store.awake_at_start(), [sessions.0]);
     assert_eq!(ask(store.read(sessions.0, 1, usize::MAX)).len(), 100);
     assert_eq!(ask(store.due(Instant(5), 9)), [sessions.1]);
-    assert_eq!(
-        ask(store.peek(sessions.1)).unwrap().snapshot,
-        Some(snapshot())
-    );
+    assert_eq!(peek(&store, sessions.1).unwrap().snapshot, Some(snapshot()));
     assert_eq!(ask(store.open_sessions(None, 9)), [sessions.0, sessions.1]);
 }
 
@@ -475,6 +472,12 @@ fn snapshot() -> Snapshot {
 
 fn numbered(number: u64) -> SessionId {
     SessionId::new(Wall(1_700_000_000_000 + number), number)
+}
+
+fn peek(store: &Shared, session: SessionId) -> Option<Stored> {
+    let (whose, stored) = ask(store.peek(vec![session])).pop()?;
+    assert_eq!(whose, session);
+    Some(stored.unwrap())
 }
 
 fn ask<T>(answer: Answer<T>) -> T {

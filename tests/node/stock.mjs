@@ -17,13 +17,14 @@ export function check(condition, what) {
   if (!condition) fail(`not so: ${what}`);
 }
 
-/** A CometD client that has one transport left, with its cookies kept as a browser keeps them. */
-export async function cometd(version, transport, url) {
+/** A CometD client that has one transport left (or all), with its cookies kept as a browser keeps them. */
+export async function cometd(version, transport, url, all = false) {
   (cometdNodejsClient.adapt ?? cometdNodejsClient.default.adapt)();
   const module = await import(version);
   const CometD = module.CometD ?? module.default.CometD;
   const client = new CometD();
   client.configure({ url, logLevel: 'warn' });
+  if (all) return { client, module };
   for (const name of client.getTransportTypes()) if (name !== transport) client.unregisterTransport(name);
   check(client.getTransportTypes().join() === transport, `${version} has the transport ${transport}`);
   return { client, module };

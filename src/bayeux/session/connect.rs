@@ -33,6 +33,7 @@ pub struct ConnectReply {
     id: Option<Box<str>>,
     advice: Option<Advice>,
     timesync: Option<TimesyncReply>,
+    stamped: bool,
     /// The pause the client announced, within `maxInterval`.
     pause: Duration,
     refused: bool,
@@ -149,6 +150,7 @@ impl Session {
             error: error.as_deref(),
             advice: reply.advice,
             ext: told.or_none(),
+            timestamp: self.timestamp(reply.stamped),
             ..Reply::default()
         }
         .encode()
@@ -173,6 +175,7 @@ impl Session {
                 timesync: extensions
                     .timesync
                     .and_then(|timesync| Timesync::answer(timesync, now.wall)),
+                stamped: message.stamped,
                 pause: pause.min(self.config.max_interval),
                 refused: request.crowded && self.config.multi_session_interval.is_zero(),
             },

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::bayeux::flight::{Batch, Lost, Route};
 use crate::bayeux::{ConnectionId, ExchangeId, FRAME_BYTES};
-use crate::clock::Instant;
+use crate::clock::{Instant, Now};
 
 use super::connect::ConnectReply;
 use super::{Carrier, Delivery, Output, Session};
@@ -21,13 +21,14 @@ pub enum Line {
 impl Session {
     /// The messages for the next frame of a WebSocket: replies first, then as many events as fit in
     /// [`FRAME_BYTES`]. To be called again when they are written.
-    pub fn poll_frame(&mut self, connection: ConnectionId, now: Instant) -> Option<Vec<Bytes>> {
+    pub fn poll_frame(&mut self, connection: ConnectionId, now: Now) -> Option<Vec<Bytes>> {
+        self.wall = now.wall;
         let mut frame = Vec::new();
         self.take_replies(connection, &mut frame);
         let streams = self.delivery == Delivery::Socket(connection) && !self.connects_only();
         if streams && !self.over {
             self.take_events(Route::Socket(connection), &mut frame);
-            self.ask_for_confirmation(connection, &mut frame, now);
+            self.ask_for_confirmation(connection, &mut frame, now.instant);
         }
         (!frame.is_empty()).then_some(frame)
     }
@@ -129,6 +130,10 @@ impl Session {
 
     pub(super) fn closed(&mut self, connection: ConnectionId, clean: bool, now: Instant) {
         self.lines.retain(|(to, _)| *to != connection);
+        for exchange in &mut self.exchanges {
+            exchange.moot |=
+                exchange.carrier == Carrier::Socket && exchange.connection == connection;
+        }
         if clean {
             self.heard(connection);
             self.flight.finish(connection);

@@ -8,6 +8,7 @@ use crate::bayeux::flight::Route;
 use crate::bayeux::message::Subscription;
 use crate::bayeux::recent::{Known, fingerprint};
 use crate::bayeux::reply::{Reply, refusal};
+use crate::bayeux::timestamp::Timestamp;
 use crate::bayeux::{ConnectionId, ExchangeId, Message};
 use crate::clock::{Instant, Now};
 
@@ -23,6 +24,8 @@ pub struct Exchange {
     pub carrier: Carrier,
     pub deadline: Instant,
     pub slots: Vec<Slot>,
+    /// Its WebSocket has ended: nobody is left to answer.
+    pub moot: bool,
 }
 
 /// The place of one reply.
@@ -34,12 +37,14 @@ pub enum Slot {
         publish: u64,
         id: Option<Box<str>>,
         channel: Box<str>,
+        stamped: bool,
     },
     Subscribe {
         question: u64,
         id: Option<Box<str>>,
         subscription: Subscription,
         channels: Vec<Box<str>>,
+        stamped: bool,
     },
 }
 
@@ -65,6 +70,7 @@ impl Session {
             carrier: request.carrier,
             deadline: now.instant + self.config.publish_timeout,
             slots,
+            moot: false,
         });
         self.finish_exchanges();
     }
@@ -91,11 +97,13 @@ impl Session {
     fn message(&mut self, request: &Request<'_>, message: &Message<'_>, now: Now) -> Option<Slot> {
         let channel = match message.target() {
             Ok(channel) => channel,
-            Err(error) => return Some(Slot::Ready(refusal(message, &error))),
+            Err(error) => return Some(self.refusal(message, &error)),
         };
         if self.over || message.client != Some(self.id) {
-            let reply = refusal(message, &Error::SessionUnknown);
-            return Some(Slot::Ready(reply));
+            return Some(self.refusal(message, &Error::SessionUnknown));
+        }
+        if message.too_often {
+            return Some(self.too_often(request.exchange, message, channel));
         }
         match channel {
             Channel::Meta(Meta::Connect) => {
@@ -112,25 +120,60 @@ impl Session {
             Channel::Meta(Meta::Disconnect) => Some(Slot::Ready(self.disconnect(message))),
             Channel::Meta(Meta::Handshake | Meta::Unknown) => {
                 let name = message.channel.as_deref().unwrap_or_default().to_owned();
-                Some(Slot::Ready(refusal(message, &Error::PublishDenied(name))))
+                Some(self.refusal(message, &Error::PublishDenied(name)))
             }
             Channel::Service(name) | Channel::Broadcast(name) => {
                 self.active = now.instant;
-                Some(self.publish(message, name))
+                Some(self.publish(request.exchange, message, name))
             }
         }
     }
 
-    fn publish(&mut self, message: &Message<'_>, channel: &str) -> Slot {
+    /// A publish that came too often is failed by the application: it may have a word of its own for it.
+    fn too_often(
+        &mut self,
+        exchange: ExchangeId,
+        message: &Message<'_>,
+        channel: Channel<'_>,
+    ) -> Slot {
+        match (channel, message.data) {
+            (Channel::Service(name) | Channel::Broadcast(name), Some(data)) => {
+                let publish = self.number();
+                self.outputs.push_back(Output::TooOften {
+                    publish,
+                    exchange,
+                    channel: name.into(),
+                    data: data.to_owned(),
+                });
+                return Slot::Publish {
+                    publish,
+                    id: message.id.clone(),
+                    channel: name.into(),
+                    stamped: message.stamped,
+                };
+            }
+            // The pause it is advised is taken back with the next reply.
+            (Channel::Meta(Meta::Connect), _) => self.advise = true,
+            _ => {}
+        }
+        self.refusal(message, &Error::TooOften)
+    }
+
+    fn refusal(&self, message: &Message<'_>, error: &Error) -> Slot {
+        Slot::Ready(refusal(message, error, self.wall))
+    }
+
+    fn publish(&mut self, exchange: ExchangeId, message: &Message<'_>, channel: &str) -> Slot {
         let Some(data) = message.data else {
-            return Slot::Ready(refusal(message, &Error::DataMissing));
+            return self.refusal(message, &Error::DataMissing);
         };
         let id = message.id.as_deref();
         let mark = id.map(|id| fingerprint(id, channel, data.get()));
+        let stamp = self.timestamp(message.stamped);
         let recent = self.recent.get_or_insert_default();
         let publish = match mark.map_or(Known::New, |mark| recent.look_up(mark)) {
             Known::Answered(result) => {
-                return Slot::Ready(publish_reply(id, channel, result.err()));
+                return Slot::Ready(publish_reply(id, channel, result.err(), stamp));
             }
             Known::Pending(publish) => publish,
             Known::New => {
@@ -139,6 +182,7 @@ impl Session {
                 recent.begin(mark.unwrap_or(!self.next), self.next);
                 self.outputs.push_back(Output::Publish {
                     publish: self.next,
+                    exchange,
                     channel: channel.into(),
                     data: data.to_owned(),
                 });
@@ -149,6 +193,7 @@ impl Session {
             publish,
             id: message.id.clone(),
             channel: channel.into(),
+            stamped: message.stamped,
         }
     }
 
@@ -157,6 +202,7 @@ impl Session {
             id: message.id.as_deref(),
             channel: Some("/meta/disconnect"),
             successful: true,
+            timestamp: self.timestamp(message.stamped),
             ..Reply::default()
         };
         self.dismiss_held(Vec::new());
@@ -165,16 +211,19 @@ impl Session {
     }
 
     fn answer_publish(&mut self, whose: impl Fn(u64, Instant) -> bool, error: Option<&str>) {
+        let now = Timestamp(self.wall);
         for exchange in &mut self.exchanges {
             for slot in &mut exchange.slots {
                 if let Slot::Publish {
                     publish,
                     id,
                     channel,
+                    stamped,
                 } = slot
                     && whose(*publish, exchange.deadline)
                 {
-                    *slot = Slot::Ready(publish_reply(id.as_deref(), channel, error));
+                    let stamp = stamped.then_some(now);
+                    *slot = Slot::Ready(publish_reply(id.as_deref(), channel, error, stamp));
                 }
             }
         }
@@ -196,8 +245,12 @@ impl Session {
             connection,
             carrier,
             slots,
+            moot,
             ..
         } = exchange;
+        if moot {
+            return;
+        }
         if carrier == Carrier::Socket {
             let replies = slots.into_iter().filter_map(Slot::ready);
             let lines = replies.map(|reply| (connection, Line::Reply(reply)));
@@ -240,12 +293,18 @@ impl Slot {
     }
 }
 
-fn publish_reply(id: Option<&str>, channel: &str, error: Option<&str>) -> Bytes {
+fn publish_reply(
+    id: Option<&str>,
+    channel: &str,
+    error: Option<&str>,
+    timestamp: Option<Timestamp>,
+) -> Bytes {
     Reply {
         id,
         channel: Some(channel),
         successful: error.is_none(),
         error,
+        timestamp,
         ..Reply::default()
     }
     .encode()

@@ -128,6 +128,19 @@ pub enum Output {
     Publish {
         /// For [`Input::Published`].
         publish: u64,
+        /// The request it came in.
+        exchange: ExchangeId,
+        /// The channel.
+        channel: Box<str>,
+        /// What.
+        data: Box<RawValue>,
+    },
+    /// The client publishes too often: this is not done but fails.
+    TooOften {
+        /// For [`Input::Published`].
+        publish: u64,
+        /// The request it came in.
+        exchange: ExchangeId,
         /// The channel.
         channel: Box<str>,
         /// What.

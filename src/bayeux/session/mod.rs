@@ -10,12 +10,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::clock::{Instant, Now};
+use crate::clock::{Instant, Now, Wall};
 use crate::id::ClientId;
 
 use super::flight::Flight;
 use super::queue::Queue;
 use super::recent::Recent;
+use super::timestamp::Timestamp;
 use super::{Config, ConnectionId, Event, Greeting, Offer, reply};
 
 pub use io::{Carrier, Ending, Input, Output, Request};
@@ -23,6 +24,9 @@ pub use io::{Carrier, Ending, Input, Output, Request};
 use connect::Held;
 use delivery::Line;
 use exchange::Exchange;
+
+/// Who has only shaken hands is not waited for as long as who has been connected: handshakes are cheap for the caller.
+const HANDSHAKE_ONLY: Duration = Duration::from_secs(10);
 
 /// A client. An idle one holds no buffers: what is rare is boxed, what is empty is given back.
 #[derive(Debug)]
@@ -37,6 +41,8 @@ pub struct Session {
     held: Option<Box<Held>>,
     /// When the session ends if nothing is heard; none while a connect is held.
     expires: Option<Instant>,
+    /// What the operator's clock showed when the session was last driven.
+    wall: Wall,
     /// When the client last did something on its own account.
     active: Instant,
     exchanges: Vec<Exchange>,
@@ -78,8 +84,10 @@ impl Session {
         greeting: &Greeting,
         (carrier, connection): (Carrier, ConnectionId),
         config: Arc<Config>,
-        now: Instant,
+        now: Now,
     ) -> Self {
+        let (wall, now) = (now.wall, now.instant);
+        let patience = config.max_interval.min(HANDSHAKE_ONLY);
         Self {
             id,
             delivery: match carrier {
@@ -88,7 +96,8 @@ impl Session {
             },
             batch: greeting.acknowledge.then_some(1),
             held: None,
-            expires: Some(now + config.max_interval),
+            expires: Some(now + config.interval + patience),
+            wall,
             active: now,
             config,
             exchanges: Vec::new(),
@@ -111,6 +120,7 @@ impl Session {
     /// Takes what happened.
     pub fn handle(&mut self, input: Input<'_>, now: Now) {
         let at = now.instant;
+        self.wall = now.wall;
         match input {
             Input::Request(request) => self.request(request, now),
             Input::Subscribed { question, result } => self.subscribed(question, result),
@@ -128,7 +138,8 @@ impl Session {
     }
 
     /// Offers an event.
-    pub fn deliver(&mut self, event: Event, now: Instant) -> Offer {
+    pub fn deliver(&mut self, event: Event, now: Now) -> Offer {
+        self.wall = now.wall;
         if self.over {
             return Offer::Gone;
         }
@@ -139,7 +150,7 @@ impl Session {
             self.wants_room = true;
             return Offer::Full;
         }
-        self.wake(now);
+        self.wake(now.instant);
         Offer::Queued
     }
 
@@ -183,6 +194,11 @@ impl Session {
     /// Whether it has ended.
     pub fn is_over(&self) -> bool {
         self.over
+    }
+
+    /// Whether it has ended and owes no reply any more.
+    pub fn is_done(&self) -> bool {
+        self.over && self.exchanges.is_empty()
     }
 
     /// Whether another WebSocket frame may be read from `connection`: not while too much is unanswered.
@@ -255,6 +271,11 @@ impl Session {
         self.advise |=
             config.timeout != self.config.timeout || config.interval != self.config.interval;
         self.config = config;
+    }
+
+    /// What a reply to a message that is `stamped` carries.
+    fn timestamp(&self, stamped: bool) -> Option<Timestamp> {
+        stamped.then_some(Timestamp(self.wall))
     }
 
     fn number(&mut self) -> u64 {

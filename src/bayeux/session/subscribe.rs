@@ -7,12 +7,17 @@ use crate::bayeux::channel;
 use crate::bayeux::error::Error;
 use crate::bayeux::message::Subscription;
 use crate::bayeux::reply::{Reply, refusal};
+use crate::bayeux::timestamp::Timestamp;
 
 use super::exchange::Slot;
 use super::{Output, Session};
 
+const SUBSCRIBE: &str = "/meta/subscribe";
+const UNSUBSCRIBE: &str = "/meta/unsubscribe";
+
 impl Session {
     pub(super) fn subscribed(&mut self, question: u64, result: Result<(), String>) {
+        let now = Timestamp(self.wall);
         let asked = self
             .exchanges
             .iter_mut()
@@ -23,12 +28,16 @@ impl Session {
                 id,
                 subscription,
                 channels,
+                stamped,
                 ..
             } = slot
         {
             let error = result.as_ref().err().map(String::as_str);
-            let reply =
-                subscription_reply("/meta/subscribe", id.as_deref(), Some(subscription), error);
+            let reply = Reply {
+                timestamp: stamped.then_some(now),
+                ..subscription_reply(SUBSCRIBE, id.as_deref(), Some(subscription), error)
+            };
+            let reply = reply.encode();
             let granted = std::mem::take(channels);
             *slot = Slot::Ready(reply);
             if result.is_ok() {
@@ -43,18 +52,12 @@ impl Session {
             Ok(asked) => asked,
             Err((subscription, error)) => {
                 let error = Some(error.to_string());
-                return Slot::Ready(subscription_reply(
-                    "/meta/subscribe",
-                    message.id.as_deref(),
-                    subscription.as_ref(),
-                    error.as_deref(),
-                ));
+                let (subscription, error) = (subscription.as_ref(), error.as_deref());
+                return Slot::Ready(self.reply_to(message, SUBSCRIBE, subscription, error));
             }
         };
         if channels.is_empty() {
-            let id = message.id.as_deref();
-            let reply = subscription_reply("/meta/subscribe", id, Some(&subscription), None);
-            return Slot::Ready(reply);
+            return Slot::Ready(self.reply_to(message, SUBSCRIBE, Some(&subscription), None));
         }
         let question = self.number();
         self.outputs.push_back(Output::Subscribe {
@@ -66,6 +69,7 @@ impl Session {
             id: message.id.clone(),
             subscription,
             channels,
+            stamped: message.stamped,
         }
     }
 
@@ -115,10 +119,9 @@ impl Session {
     }
 
     pub(super) fn unsubscribe(&mut self, message: &Message<'_>) -> Bytes {
-        let id = message.id.as_deref();
         let subscription = match message.subscription() {
             Ok(subscription) => subscription,
-            Err(error) => return refusal(message, &error),
+            Err(error) => return refusal(message, &error, self.wall),
         };
         for name in subscription.names() {
             let name = channel::pattern(name).unwrap_or_default();
@@ -127,16 +130,30 @@ impl Session {
                 self.outputs.push_back(Output::Unsubscribed { channel });
             }
         }
-        subscription_reply("/meta/unsubscribe", id, Some(&subscription), None)
+        self.reply_to(message, UNSUBSCRIBE, Some(&subscription), None)
+    }
+
+    fn reply_to(
+        &self,
+        message: &Message<'_>,
+        channel: &str,
+        subscription: Option<&Subscription>,
+        error: Option<&str>,
+    ) -> Bytes {
+        Reply {
+            timestamp: self.timestamp(message.stamped),
+            ..subscription_reply(channel, message.id.as_deref(), subscription, error)
+        }
+        .encode()
     }
 }
 
-fn subscription_reply(
-    channel: &str,
-    id: Option<&str>,
-    subscription: Option<&Subscription>,
-    error: Option<&str>,
-) -> Bytes {
+fn subscription_reply<'a>(
+    channel: &'a str,
+    id: Option<&'a str>,
+    subscription: Option<&'a Subscription>,
+    error: Option<&'a str>,
+) -> Reply<'a> {
     Reply {
         id,
         channel: Some(channel),
@@ -145,5 +162,4 @@ fn subscription_reply(
         error,
         ..Reply::default()
     }
-    .encode()
 }

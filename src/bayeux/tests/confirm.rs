@@ -1,4 +1,4 @@
-//! Rows 116–133: nothing is lost when connections are.
+//! Rows 114–120: nothing is lost when connections are.
 
 use bytes::Bytes;
 
@@ -6,7 +6,7 @@ use super::super::broker::Told;
 use super::*;
 use crate::bayeux::{ConnectionId, Event, ExchangeId, Input, Offer};
 
-fn closed(connection: u64, clean: bool) -> Input<'static> {
+pub(super) fn closed(connection: u64, clean: bool) -> Input<'static> {
     Input::Closed {
         connection: ConnectionId(connection),
         clean,
@@ -118,10 +118,10 @@ fn until_the_application_knows_of_the_rewind_nothing_of_the_stream_is_taken() {
             position: 3,
         }),
     };
-    assert_eq!(session.deliver(event(7), now.instant), Offer::Full);
-    assert_eq!(session.deliver(event(8), now.instant), Offer::Queued);
+    assert_eq!(session.deliver(event(7), now), Offer::Full);
+    assert_eq!(session.deliver(event(8), now), Offer::Queued);
     session.handle(Input::Rewound { stream: 7 }, now);
-    assert_eq!(session.deliver(event(7), now.instant), Offer::Queued);
+    assert_eq!(session.deliver(event(7), now), Offer::Queued);
 }
 
 #[test]
@@ -238,90 +238,4 @@ fn row_120_replies_overtake_the_backlog() {
     broker.request(crate::bayeux::Carrier::Socket, 1, &exchange, false);
     let frame = broker.read_frame(1).expect("a frame");
     assert_eq!(frame[0]["id"], "1");
-}
-
-fn acknowledged(client: &Client, number: u64) -> Value {
-    let mut connect = client.connect();
-    connect["ext"] = json!({"ack": number});
-    connect
-}
-
-fn with_ack() -> (Broker, Client) {
-    let mut broker = Broker::new();
-    let client = Client::greet(&mut broker, 1, json!({"ack": true}));
-    let first = broker.ask(client.poll, &acknowledged(&client, 0));
-    assert_eq!(first[0]["ext"], json!({"ack": 1}));
-    (broker, client)
-}
-
-#[test]
-fn row_125_and_127_connect_replies_are_counted() {
-    let (mut broker, client) = with_ack();
-    let _ = broker.send(client.id, 7, 1);
-    let second = broker.ask(client.poll, &acknowledged(&client, 1));
-    assert_eq!(data(&second), [1]);
-    assert_eq!(second[1]["ext"], json!({"ack": 2}));
-    let third = broker.post(client.poll, &acknowledged(&client, 2));
-    assert_eq!(broker.told, [Told::Confirmed(7, 1)]);
-    broker.wait(seconds(30));
-    let third = broker.answer(third).expect("an answer");
-    assert_eq!(data(&third).len(), 0);
-    assert_eq!(third[0]["ext"], json!({"ack": 3}));
-}
-
-#[test]
-fn row_126_and_129_a_stale_number_or_none_rewinds() {
-    for connect in [json!({"ack": 1}), json!({})] {
-        let (mut broker, client) = with_ack();
-        let _ = broker.send(client.id, 7, 1);
-        broker.ask(client.poll, &acknowledged(&client, 1));
-        let mut again = client.connect();
-        again["ext"] = connect;
-        broker.post(client.poll, &again);
-        assert_eq!(broker.told, [Told::Rewind(7, 0)]);
-    }
-}
-
-#[test]
-fn row_128_with_acknowledgement_events_come_with_connects_only() {
-    let (mut broker, client) = with_ack();
-    let held = broker.post(client.poll, &acknowledged(&client, 1));
-    let reply = broker.ask(client.talk, &client.publish("1", "/service/echo", 1));
-    assert_eq!(data(&reply).len(), 0);
-    assert_eq!(data(&broker.answer(held).expect("an answer")), [1]);
-
-    let mut broker = Broker::new();
-    let client = Client::on_socket(&mut broker, 1, json!({"ack": true}));
-    let reply = broker.frame(1, &client.publish("1", "/service/echo", 1));
-    assert_eq!(data(&reply).len(), 0);
-    let messages = broker.frame(1, &acknowledged(&client, 1));
-    assert_eq!(messages[0]["data"], 1, "its events first");
-    assert_eq!(messages[1]["ext"], json!({"ack": 2}));
-}
-
-#[test]
-fn row_130_a_cut_while_held_loses_nothing() {
-    let (mut broker, client) = with_ack();
-    broker.post(client.poll, &acknowledged(&client, 1));
-    broker.handle(client.id, closed(client.poll, false));
-    let _ = broker.send(client.id, 7, 1);
-    assert_eq!(data(&broker.ask(9, &acknowledged(&client, 1))), [1]);
-}
-
-#[test]
-fn row_132_no_agreement_no_numbers() {
-    let mut broker = Broker::new();
-    let client = Client::new(&mut broker, 1);
-    let mut connect = client.connect_at_once();
-    connect["ext"] = json!({"ack": 3});
-    assert!(broker.ask(1, &connect)[0].get("ext").is_none());
-}
-
-#[test]
-fn row_136_delivery_by_connects_only_can_be_configured() {
-    let mut broker = Broker::with(|config| config.meta_connect_deliver_only = true);
-    let client = Client::on_socket(&mut broker, 1, json!({}));
-    let _ = broker.send(client.id, 7, 1);
-    assert_eq!(broker.read(1).len(), 0);
-    assert_eq!(data(&broker.frame(1, &client.connect())), [1]);
 }

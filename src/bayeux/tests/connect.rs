@@ -49,6 +49,11 @@ fn row_046_and_047_the_client_may_ask_for_less() {
     assert_eq!(broker.answer(held), None);
     broker.wait(Duration::from_millis(1));
     assert!(broker.answer(held).is_some());
+    let held = broker.post(1, &client.connect());
+    broker.wait(Duration::from_millis(29_999));
+    assert_eq!(broker.answer(held), None, "the wish held for one connect");
+    broker.wait(Duration::from_millis(1));
+    assert!(broker.answer(held).is_some());
     assert_eq!(
         broker.ask(1, &client.connect_at_once())[0]["successful"],
         true

@@ -195,3 +195,35 @@ proptest! {
         prop_assert_eq!(world.confirmed, world.said);
     }
 }
+
+#[test]
+fn row_117_a_page_that_is_loaded_again_goes_on() {
+    let reload = |client: &Client| {
+        let mut connect = client.connect_at_once();
+        connect["ext"] = json!({"reload": true});
+        connect
+    };
+    let mut broker = Broker::new();
+    let client = Client::new(&mut broker, 1);
+    broker.ask(1, &client.subscribe("/a"));
+    broker.post(client.poll, &client.connect());
+    let reply = broker.ask(201, &reload(&client));
+    assert_eq!(reply[0]["successful"], true, "at once, by its old id");
+    assert!(reply[0].get("ext").is_none());
+    let held = broker.post(201, &client.connect());
+    broker.ask(202, &client.publish("1", "/a", 5));
+    broker.wait(seconds(30));
+    assert_eq!(
+        broker.answer(held).expect("an answer")[0]["successful"],
+        true
+    );
+
+    let client = Client::on_socket(&mut broker, 1, json!({}));
+    broker.frame(1, &client.subscribe("/a"));
+    broker.frame(1, &client.connect());
+    let reply = broker.frame(2, &reload(&client));
+    assert_eq!(reply[0]["successful"], true);
+    assert_eq!(broker.closed, [ConnectionId(1)], "the old page's");
+    let reply = broker.frame(2, &client.publish("2", "/a", 6));
+    assert_eq!(data(&reply), [6]);
+}

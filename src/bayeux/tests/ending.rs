@@ -2,7 +2,7 @@
 
 use super::super::broker::Told;
 use super::*;
-use crate::bayeux::{Input, Session};
+use crate::bayeux::{ConnectionId, Input, Session};
 
 #[test]
 fn row_106_after_a_disconnect_the_client_is_unknown() {
@@ -33,6 +33,21 @@ fn messages_after_a_disconnect_in_the_same_request_are_unknown() {
     let bye = client.message("/meta/disconnect", json!({}));
     let replies = broker.ask(1, &json!([bye, client.publish("1", "/a", 1)]));
     assert_eq!(replies[1]["error"], "402::session_unknown");
+}
+
+// A socket that broke while a publish was under way left its reply behind in the session, for as long as that lived.
+#[test]
+fn nobody_is_answered_on_a_socket_that_has_ended() {
+    let mut broker = Broker::new();
+    broker.later = true;
+    let client = Client::on_socket(&mut broker, 1, json!({}));
+    broker.frame(1, &client.publish("1", "/service/a", 1));
+    let (connection, clean) = (ConnectionId(1), false);
+    broker.handle(client.id, Input::Closed { connection, clean });
+    let (id, publish) = broker.unanswered.pop().expect("a publish");
+    let result = Ok(());
+    broker.handle(id, Input::Published { publish, result });
+    assert_eq!(broker.read(1), [] as [Value; 0]);
 }
 
 #[test]

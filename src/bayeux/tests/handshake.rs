@@ -106,8 +106,14 @@ fn row_036_after_a_refusal_nothing_is_known() {
 fn row_040_a_client_that_never_connects_goes() {
     let mut broker = Broker::new();
     Client::greet(&mut broker, 1, json!({}));
-    broker.wait(Duration::from_millis(59_999));
+    broker.wait(Duration::from_millis(9_999));
     assert_eq!(broker.sessions.len(), 1);
+    broker.wait(Duration::from_millis(1));
+    assert_eq!(broker.sessions.len(), 0);
+    let client = Client::greet(&mut broker, 1, json!({}));
+    broker.ask(1, &client.subscribe("/a"));
+    broker.wait(Duration::from_millis(59_999));
+    assert_eq!(broker.sessions.len(), 1, "it has said something");
     broker.wait(Duration::from_millis(1));
     assert_eq!(broker.sessions.len(), 0);
 }

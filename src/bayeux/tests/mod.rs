@@ -1,5 +1,6 @@
 //! The conformance checklist, row by row, as far as a machine without sockets can show it.
 
+mod acks;
 mod broadcast;
 mod confirm;
 mod connect;
@@ -7,6 +8,7 @@ mod cuts;
 mod ending;
 mod handshake;
 mod publish;
+mod stamps;
 mod subscribe;
 
 use std::time::Duration;

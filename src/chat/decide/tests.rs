@@ -145,7 +145,7 @@ fn a_chat_of_many_months_forgets_who_left_the_longest_ago() {
 #[test]
 fn user_data_is_merged_without_an_event_and_limited() {
     let mut story = Story::regular();
-    story.policy.user_data_keys_max = 2;
+    story.policy.user_data_keys_max = 1;
     let update = |key: &str| Command::UpdateData {
         user_data: UserData::from([(key.into(), "1".into())]),
     };
@@ -154,10 +154,37 @@ fn user_data_is_merged_without_an_event_and_limited() {
     assert_eq!(story.session.user_data().len(), 2);
     let full = Rejection::Limit {
         option: "user-data-keys",
-        max: 2,
+        max: 1,
     };
     assert_eq!(story.refused(CUSTOMER, update("more")), full);
     story.by(CUSTOMER, update("order"));
+}
+
+/// A chat that had 63 of 64 allowed keys was refused, because the gateway adds at least two itself.
+#[test]
+fn what_the_gateway_adds_does_not_count_as_user_data() {
+    let mut story = Story::regular();
+    story.policy.user_data_keys_max = 1;
+    story.policy.user_data_bytes_max = 6;
+    let update = |key: &str, value: &str| Command::UpdateData {
+        user_data: UserData::from([(key.into(), value.into())]),
+    };
+    for key in ADDED_KEYS {
+        story.by(CUSTOMER, update(key, "added"));
+    }
+    story.by(CUSTOMER, update("order", "1"));
+    assert_eq!(
+        story.refused(CUSTOMER, update("more", "1")),
+        Rejection::Limit {
+            option: "user-data-keys",
+            max: 1
+        }
+    );
+    let long = "x".repeat(257);
+    assert!(matches!(
+        story.attempt(Caller::Participant(CUSTOMER), update(ADDED_KEYS[0], &long)),
+        Err(Rejection::Limit { .. })
+    ));
 }
 
 #[test]

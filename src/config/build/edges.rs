@@ -81,6 +81,7 @@ pub(super) fn limits(section: &Section<'_>) -> Result<Limits, Problem> {
         participants_max: section.read("participants")?,
         subscriptions_max: section.read("subscriptions-per-client")?,
         batch_max: section.read("batch")?,
+        clients_max: section.read("clients")?,
         queue_messages_max: section.read("queue-messages")?,
         queue_bytes_max: section.read("queue-size")?,
         connections_max: section.read("connections")?,

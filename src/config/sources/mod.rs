@@ -58,6 +58,7 @@ impl Sources {
 
     fn add_variable(&mut self, name: &str, value: OsString) -> Result<(), Problem> {
         match name {
+            CONFIG_VARIABLE if value.is_empty() => return Err(empty(name)),
             CONFIG_VARIABLE => {
                 self.file.get_or_insert(value.into());
             }
@@ -104,6 +105,13 @@ impl Sources {
             .map(|value| (DATA_DIR_VARIABLE, value))
             .into_iter()
             .chain(options.map(|(name, value)| (name.as_str(), value.as_str())))
+    }
+}
+
+fn empty(variable: &str) -> Problem {
+    Problem::Syntax {
+        at: Origin::Environment(variable.to_owned()),
+        message: "is empty; name a file, or unset it".into(),
     }
 }
 
@@ -161,6 +169,15 @@ mod tests {
         assert_eq!(path(&sources), "/a");
         sources.environment = variables(&[("PARLOR__STORE__PATH", "/b")]);
         assert_eq!(path(&sources), "/b");
+    }
+
+    #[test]
+    fn a_variable_that_names_no_file_is_refused_by_its_name() {
+        let refused = Sources::new(None, vec![], os(&[("PARLOR_CONFIG", "")])).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "environment variable PARLOR_CONFIG: is empty; name a file, or unset it"
+        );
     }
 
     #[test]
@@ -236,7 +253,11 @@ mod tests {
     fn problems_in_the_environment_and_in_flags_name_them() {
         let mut sources = with_file();
         sources.environment = variables(&[("PARLOR__LOG__LEVL", "x"), ("PARLOR__LOG__LEVEL", "x")]);
-        sources.flags = vec![set("log.levl", "info"), set("levl", "info")];
+        sources.flags = vec![
+            set("log.levl", "info"),
+            set("levl", "info"),
+            set("settngs.flex-push-timeout", "1"),
+        ];
         let invalid = sources.read_with(None).unwrap_err().to_string();
         let lines: Vec<_> = invalid.lines().collect();
         assert_eq!(
@@ -254,6 +275,10 @@ mod tests {
         assert_eq!(
             lines[3],
             "--set levl: leads to no option; write --set section.option=value"
+        );
+        assert_eq!(
+            lines[4],
+            "--set settngs.flex-push-timeout: unknown section [settngs]; did you mean [settings]?"
         );
     }
 

@@ -7,7 +7,7 @@ use crate::config::error::{Origin, Problem};
 use crate::config::options::{SECTIONS, SectionSpec};
 use crate::config::place::{SectionId, locate_value};
 use crate::config::suggest::nearest;
-use crate::config::written::Written;
+use crate::config::written::{Written, unknown_section};
 
 const PREFIX: &str = "PARLOR__";
 
@@ -24,10 +24,19 @@ pub(super) fn put_flag(written: &mut Written, assignment: &Assignment) -> Result
         .unwrap_or_default();
     match locate_value(&path) {
         Some((section, option)) => put_written(written, section, option, &assignment.value, at),
-        None => Err(Problem::UnknownPath {
+        None => Err(nowhere(&path, at)),
+    }
+}
+
+fn nowhere(path: &[String], at: Origin) -> Problem {
+    match path {
+        [section @ .., option] if !section.is_empty() && !option.is_empty() => {
+            unknown_section(&section.join("."), at)
+        }
+        _ => Problem::UnknownPath {
             at,
             advice: "write --set section.option=value".into(),
-        }),
+        },
     }
 }
 

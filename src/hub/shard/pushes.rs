@@ -7,9 +7,6 @@ use super::*;
 use crate::hub::fan_out::CUSTOMER;
 use crate::push::{Content, Delivery, GivenUp, Look, Subscriber};
 
-/// Chats that are looked after when a destination has recovered, or has taken one more.
-const ROUND: usize = 256;
-
 impl Shard {
     /// The customer has everything before `position`.
     pub(super) fn acknowledge(&mut self, session: SessionId, position: u64, now: Now) {
@@ -85,6 +82,9 @@ impl Shard {
         let Some(room) = self.rooms.get_mut(&session).and_then(Slot::awake) else {
             return;
         };
+        if room.settled.is_some() {
+            return self.record_again(session, now);
+        }
         let Some(subscriber) = &room.push else { return };
         let Some(delivery) = subscriber.head().filter(|delivery| {
             room.pushing.is_none() && delivery.number < room.durable.next_delivery
@@ -148,79 +148,6 @@ impl Shard {
             room.posted = Some((push.delivery.number, push.body.clone()));
         }
         self.outputs.push_back(Output::Push(push));
-    }
-
-    /// A push ended, or will be tried again. What is no longer owed is ignored.
-    pub(super) fn settled(&mut self, delivery: DeliveryId, outcome: Outcome, now: Now) {
-        let settings = self.settings.clone();
-        let DeliveryId { session, number } = delivery;
-        let Some(room) = self.room(session) else {
-            return;
-        };
-        if room.pushing != Some(number) {
-            return;
-        }
-        room.pushing = None;
-        let Some(subscriber) = &room.push else { return };
-        let destination = subscriber.subscription.destination.clone();
-        let delivered = outcome == Outcome::Delivered;
-        let failed = matches!(outcome, Outcome::Retry { .. });
-        let push = subscriber.on_attempt(number, outcome, &settings.resend, now);
-        if failed {
-            self.recovered.remove(&destination);
-        }
-        self.commit_push(session, push, now);
-        if let Some(room) = self.room(session) {
-            room.posted = None;
-        }
-        if delivered {
-            self.push_room(&destination, 2, now);
-        }
-    }
-
-    /// A destination had no room: the chat is offered again when it has.
-    pub(super) fn push_refused(&mut self, delivery: DeliveryId, destination: String) {
-        let Some(room) = self.room(delivery.session) else {
-            return;
-        };
-        room.pushing = None;
-        room.push_queued = true;
-        self.push_queue
-            .entry(destination)
-            .or_default()
-            .push_back(delivery.session);
-        self.reschedule(delivery.session);
-    }
-
-    /// A destination has room for `room` more.
-    pub(super) fn push_room(&mut self, destination: &str, room: usize, now: Now) {
-        for _ in 0..room {
-            let Some(session) = self
-                .push_queue
-                .get_mut(destination)
-                .and_then(VecDeque::pop_front)
-            else {
-                return;
-            };
-            match self.rooms.get_mut(&session).and_then(Slot::awake) {
-                Some(room) => {
-                    room.push_queued = false;
-                    self.offer_push(session, now);
-                }
-                None => self.wake(session),
-            }
-        }
-    }
-
-    /// A destination answers again: what waits for its next attempt need not wait longer.
-    pub(super) fn push_recovered(&mut self, destination: &str, now: Now) {
-        self.recovered.insert(destination.to_owned());
-        let waiting = self.push_retries.remove(destination).unwrap_or_default();
-        self.push_queue
-            .entry(destination.to_owned())
-            .or_default()
-            .extend(waiting);
-        self.push_room(destination, ROUND, now);
     }
 
     /// The change that a new wish for pushes is; none where there is nothing to change, or nobody left to push for.

@@ -54,10 +54,12 @@ impl Shard {
         reply: Reply<Page>,
         now: Now,
     ) {
-        let Some(room) = self.room(session) else {
-            return reply(Err(Refusal::Unknown));
-        };
-        match room.acting(viewer) {
+        match self.acting(session, viewer) {
+            // Its joining is on its way to the disk, and a part of what it asks for.
+            Ok(participant) if !self.is_seated(session, viewer, participant) => {
+                let read = Then::Read(viewer, from, bytes_max, reply);
+                self.after_pending(session, read, now);
+            }
             Ok(participant) => self.read(
                 session,
                 participant,
@@ -71,6 +73,16 @@ impl Shard {
         }
     }
 
+    fn is_seated(
+        &mut self,
+        session: SessionId,
+        viewer: ViewerId,
+        participant: ParticipantId,
+    ) -> bool {
+        self.room(session)
+            .is_some_and(|room| room.acting(viewer) == Ok(participant))
+    }
+
     /// Serves a purpose from memory, or asks the store.
     pub(super) fn fetch(
         &mut self,
@@ -82,12 +94,18 @@ impl Shard {
         let Some(room) = self.room(session) else {
             return;
         };
+        let Some(purpose) = room.in_turn(purpose) else {
+            return;
+        };
         let recent: Option<Vec<Arc<Event>>> =
             room.recent(from).map(|events| events.cloned().collect());
         if let Some(events) = recent {
             return self.serve(session, from, purpose, &events, None);
         }
         room.fetching += 1;
+        if let Some(viewer) = purpose.joins() {
+            room.join_begins(viewer);
+        }
         self.outputs.push_back(Output::Fetch(Fetch {
             session,
             from,
@@ -116,6 +134,7 @@ impl Shard {
             return purpose.refuse(Refusal::Busy);
         };
         room.fetching = room.fetching.saturating_sub(1);
+        let joins = purpose.joins();
         match purpose {
             Purpose::Seat(viewer) => self.seat_fetched(session, viewer, from, result),
             Purpose::Push(number) => self.push_fetched(session, number, result, now),
@@ -124,7 +143,7 @@ impl Shard {
                 self.letter(session, *grave, event.as_ref());
             }
             purpose => match result {
-                Err(error) if matches!(purpose, Purpose::Join(..)) => {
+                Err(error) if joins.is_some() => {
                     // It has joined, durably: what cannot be read is missing in its transcript.
                     tracing::error!(%session, %error, "the transcript cannot be read");
                     self.serve(session, from, purpose, &[], None);
@@ -142,6 +161,10 @@ impl Shard {
                 }
             },
         }
+        if let Some(viewer) = joins {
+            self.next_join(session, viewer);
+        }
+        self.reschedule(session);
     }
 
     /// Answers a purpose with events from `from` on. `read_to` is where the store stopped reading; `None`: at the end.
@@ -160,18 +183,19 @@ impl Shard {
             Purpose::Page(reader, bytes_max, reply) => {
                 reply(Ok(room.page(reader, from, events, bytes_max, read_to)))
             }
-            Purpose::Join(viewer, participant, bytes_max, reply) => {
+            Purpose::Join {
+                viewer,
+                seated,
+                participant,
+                bytes_max,
+                reply,
+            } => {
                 let page = room.page(participant, from, events, bytes_max, read_to);
-                let seat = viewer
-                    .and_then(|viewer| room.seat(viewer))
-                    .filter(|seat| seat.participant == participant && seat.pace == Pace::Joining);
-                if let Some(seat) = seat {
-                    seat.next = page.next_position;
-                    seat.confirmed = page.next_position;
-                    seat.pace = Pace::Waiting;
+                if seated {
+                    room.go_on_after(viewer, participant, page.next_position);
                 }
                 reply(Ok(Joined { participant, page }));
-                if let Some(viewer) = viewer {
+                if seated {
                     self.catch_up(session, viewer);
                 }
             }
@@ -224,6 +248,16 @@ impl Room {
 }
 
 impl Room {
+    /// The seat of one who has just joined goes on where its transcript ends.
+    fn go_on_after(&mut self, viewer: ViewerId, participant: ParticipantId, next: u64) {
+        let joining =
+            |seat: &&mut Seat| seat.participant == participant && seat.pace == Pace::Joining;
+        if let Some(seat) = self.seat(viewer).filter(joining) {
+            (seat.next, seat.confirmed) = (next, next);
+            seat.pace = Pace::Waiting;
+        }
+    }
+
     fn who_joined(&self, events: &[Arc<Event>]) -> Vec<chat::Participant> {
         let joined = events
             .iter()
@@ -238,7 +272,7 @@ impl Purpose {
     pub(super) fn refuse(self, refusal: Refusal) {
         match self {
             Purpose::Page(_, _, reply) => reply(Err(refusal)),
-            Purpose::Join(_, _, _, reply) => reply(Err(refusal)),
+            Purpose::Join { reply, .. } => reply(Err(refusal)),
             Purpose::Seat(_) | Purpose::Push(_) | Purpose::DeadLetter(_) => {}
         }
     }

@@ -5,8 +5,6 @@ use crate::hub::fan_out::{CUSTOMER, Sights, sees};
 use crate::hub::seat::{Offer, Pace, Seat, Told};
 use crate::wire::agent::answer::{self, Removed};
 
-/// Entries of the list that may wait for room; a watcher further behind begins anew.
-const STALE_MAX: usize = 10_000;
 /// How long a disk that has failed is left in peace; twice as long each time, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -53,6 +51,7 @@ impl Shard {
             }
             room.durable = after;
             for event in &events {
+                self.load.tally().happened(&event.kind);
                 room.tell(&self.keys, event);
             }
             for event in events {
@@ -71,6 +70,8 @@ impl Shard {
             self.tell_joined(&listing);
         }
         self.offer_push(session, now);
+        // Only now may it sleep, or has it events to forget.
+        self.reschedule(session);
     }
 
     /// What was asked can be answered now.
@@ -91,6 +92,10 @@ impl Shard {
                 self.seat_customer(session, viewer, 1, now);
             }
             Then::Watched(viewer, from, reply) => self.watched(session, viewer, from, reply, now),
+            Then::Recorded(number) => self.recorded(session, number),
+            Then::Read(viewer, from, bytes_max, reply) => {
+                self.read_as(session, viewer, from, bytes_max, reply, now)
+            }
         }
     }
 
@@ -120,6 +125,10 @@ impl Shard {
                 Slot::Loading(Loading {
                     fetching: room.fetching,
                     seats: room.seats,
+                    joining: room.joining,
+                    pushing: room.pushing,
+                    posted: room.posted,
+                    settled: room.settled,
                     ..Loading::default()
                 }),
             );
@@ -137,67 +146,6 @@ impl Shard {
         room.end_seats();
         if room.drop_ended_seats() && !room.watched() {
             self.reschedule(session);
-        }
-    }
-
-    /// Those who watch the list are told the changed entry; one that is too far behind begins anew.
-    fn tell_list(&mut self, listing: &Listing) {
-        let told = listing.summary.to_tell();
-        self.list.retain_mut(|watcher| {
-            let offer = match watcher.stale.is_empty() {
-                true => watcher.viewer.tell(told.clone()),
-                false => Offer::Full,
-            };
-            if offer == Offer::Full {
-                let entry = listing.summary.clone();
-                watcher.stale.insert(told.session, entry);
-            }
-            offer != Offer::Gone && watcher.keeps_up()
-        });
-    }
-
-    /// Those who have joined are told changed customer data, each once.
-    fn tell_joined(&mut self, listing: &Listing) {
-        let session = listing.summary.session;
-        let Some(room) = self.rooms.get_mut(&session).and_then(Slot::awake) else {
-            return;
-        };
-        if !listing.to_joined {
-            return;
-        }
-        for seat in &mut room.seats {
-            let id = seat.viewer.id();
-            let watches = self.list.iter().any(|watcher| watcher.viewer.id() == id);
-            if seat.participant != CUSTOMER && !watches {
-                seat.owed = Some(listing.summary.clone());
-                seat.pay();
-            }
-        }
-    }
-}
-
-impl ListViewer {
-    fn keeps_up(&self) -> bool {
-        let keeps_up = self.stale.len() <= STALE_MAX;
-        if !keeps_up {
-            tracing::warn!(
-                viewer = ?self.viewer.id(),
-                stale = STALE_MAX,
-                "a watcher of the session list is too far behind and begins anew"
-            );
-            self.viewer.dismiss();
-        }
-        keeps_up
-    }
-}
-
-impl Summary {
-    /// The entry as a message.
-    pub(super) fn to_tell(&self) -> Told {
-        Told {
-            session: self.session,
-            position: None,
-            message: self.told(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::hub::fan_out::{CUSTOMER, Sights};
-use crate::hub::seat::{Offer, Pace, Seat};
+use crate::hub::seat::{Pace, Seat};
 
 /// Events that are fetched for a seat at a time, bytes.
 const CATCH_UP_BYTES: usize = 64 * 1024;
@@ -80,17 +80,23 @@ impl Shard {
             return reply(Err(Refusal::Unknown));
         };
         let id = viewer.id();
-        if room.acting(id) == Ok(participant) {
-            // It is told each event already, wherever its transcript ends.
-            let purpose = Purpose::Join(None, participant, bytes_max, reply);
-            return self.fetch(session, 1, bytes_max, purpose);
+        // Who is told each event already goes on being told, wherever its transcript ends.
+        let seated = room.acting(id) != Ok(participant);
+        let purpose = Purpose::Join {
+            viewer: id,
+            seated,
+            participant,
+            bytes_max,
+            reply,
+        };
+        if !seated {
+            return self.fetch_transcript(session, purpose);
         }
         let mut seat = Seat::new(viewer, participant, 1);
         seat.pace = Pace::Joining;
         let parting = room.take_seat(seat);
         self.reschedule(session);
-        let purpose = Purpose::Join(Some(id), participant, bytes_max, reply);
-        self.fetch(session, 1, bytes_max, purpose);
+        self.fetch_transcript(session, purpose);
         if let Some(how) = parting {
             self.gone(session, id, how, now);
         }
@@ -259,62 +265,6 @@ impl Shard {
         };
         let nobody = Box::new(|_| {});
         self.submit(session, caller, command, Also::default(), nobody, now);
-    }
-
-    pub(super) fn watch_list(&mut self, viewer: Arc<dyn Viewer>) {
-        let id = viewer.id();
-        self.list.retain(|watcher| watcher.viewer.id() != id);
-        self.list.push(ListViewer {
-            viewer,
-            stale: BTreeMap::new(),
-        });
-    }
-
-    /// The entries that found no room are told as they are now.
-    pub(super) fn list_room(&mut self, viewer: ViewerId) {
-        let Some(place) = self
-            .list
-            .iter()
-            .position(|watcher| watcher.viewer.id() == viewer)
-        else {
-            return;
-        };
-        let watcher = &mut self.list[place];
-        while let Some((session, entry)) = watcher.stale.pop_first() {
-            match watcher.viewer.tell(entry.to_tell()) {
-                Offer::Queued => {}
-                Offer::Full => {
-                    watcher.stale.insert(session, entry);
-                    return;
-                }
-                Offer::Gone => {
-                    self.list.swap_remove(place);
-                    return;
-                }
-            }
-        }
-    }
-
-    pub(super) fn summaries(
-        &mut self,
-        sessions: Vec<SessionId>,
-        reply: Box<dyn FnOnce(Vec<Summary>, Vec<SessionId>) + Send>,
-    ) {
-        let mut known = Vec::new();
-        let mut elsewhere = Vec::new();
-        for session in sessions {
-            match self.rooms.get(&session) {
-                Some(Slot::Awake(room)) if room.durable.closed => {}
-                Some(Slot::Awake(room))
-                    if room.committing == 0 && !self.spoiled.contains(&session) =>
-                {
-                    known.push(room.summary());
-                }
-                // What is decided and not yet durable is nobody's to know.
-                _ => elsewhere.push(session),
-            }
-        }
-        reply(known, elsewhere);
     }
 }
 

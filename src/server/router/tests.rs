@@ -34,6 +34,25 @@ async fn every_answer_names_its_request() {
     );
 }
 
+/// A request without `Host`, or with two, was answered, though a proxy in front may have taken it for another one.
+#[tokio::test]
+async fn whoever_names_no_host_or_two_is_refused() {
+    for door in [Door::Public, Door::Internal] {
+        let house = House::open(door, |_| {}).await;
+        for hosts in [
+            "",
+            "Host: localhost\r\nHost: localhost\r\n",
+            "Host: a b\r\n",
+        ] {
+            let told = house.ask(&format!("GET / HTTP/1.1\r\n{hosts}\r\n")).await;
+            assert!(told.starts_with("HTTP/1.1 400 "), "{told}");
+        }
+    }
+    let house = House::open(Door::Public, |_| {}).await;
+    let told = house.ask("GET / HTTP/1.0\r\n\r\n").await;
+    assert!(told.starts_with("HTTP/1.0 200 "), "{told}");
+}
+
 #[tokio::test]
 async fn a_page_of_another_origin_is_kept_out_unless_it_is_listed() {
     let house = House::open(Door::Public, |settings| {

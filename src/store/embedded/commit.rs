@@ -1,5 +1,7 @@
 //! Group commit: one write, one sync, many records.
 
+mod tell;
+
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
@@ -16,6 +18,7 @@ use super::segments::Segment;
 use crate::clock::Wall;
 use crate::id::SessionId;
 use crate::store::{Completion, Condition, Error};
+use tell::{Outcome, refuse, tell};
 
 /// How long the commit thread waits for a segment to be made ready before it fails the batch.
 const SEGMENT_PATIENCE: Duration = Duration::from_secs(30);
@@ -39,21 +42,6 @@ struct Group {
     frames: Vec<(Header, Place)>,
     briefs: HashMap<SessionId, Brief>,
     outcomes: Vec<Outcome>,
-}
-
-enum Outcome {
-    Commit {
-        lane: Arc<LaneState>,
-        generation: u64,
-        ticket: u64,
-        result: Result<(), Error>,
-        queued: std::time::Instant,
-    },
-    Copy {
-        moved: Option<(SessionId, Row)>,
-        signal: Arc<Signal>,
-    },
-    Barrier(Arc<Signal>),
 }
 
 impl Committer {
@@ -340,103 +328,6 @@ fn needed_bytes(job: &Job) -> Option<usize> {
             Some(frames.iter().map(|(header, _)| header.frame_bytes()).sum())
         }
         Job::Barrier(_) => None,
-    }
-}
-
-/// Fails jobs without trying.
-fn refuse(engine: &Engine, jobs: Vec<Job>) {
-    let failure = engine.refusal();
-    let outcomes = jobs.into_iter().map(|job| match job {
-        Job::Commit {
-            lane,
-            generation,
-            ticket,
-            queued,
-            ..
-        } => {
-            let failed = lane.has_failed(generation);
-            Outcome::Commit {
-                result: if failed {
-                    Err(Error::Abandoned)
-                } else {
-                    Ok(())
-                },
-                lane,
-                generation,
-                ticket,
-                queued,
-            }
-        }
-        Job::Copy { signal, .. } => Outcome::Copy {
-            moved: None,
-            signal,
-        },
-        Job::Barrier(signal) => Outcome::Barrier(signal),
-    });
-    tell(engine, outcomes.collect(), Some(&failure));
-}
-
-fn tell(engine: &Engine, outcomes: Vec<Outcome>, failure: Option<&Error>) {
-    let mut lanes: Vec<(Arc<LaneState>, Vec<Completion>)> = Vec::new();
-    for outcome in outcomes {
-        match outcome {
-            Outcome::Commit {
-                lane,
-                generation,
-                ticket,
-                result,
-                queued,
-            } => {
-                let result = settle(&lane, generation, result, failure);
-                match &result {
-                    Ok(()) => engine.stats.waited(queued.elapsed()),
-                    Err(_) => super::stats::add(&engine.stats.failures, 1),
-                }
-                push(&mut lanes, lane, Completion { ticket, result });
-            }
-            Outcome::Copy { moved, signal } => {
-                let done = failure.is_none()
-                    && moved.is_none_or(|(session, row)| engine.relocate(session, row));
-                signal.tell(done);
-            }
-            Outcome::Barrier(signal) => signal.tell(failure.is_none()),
-        }
-    }
-    for (lane, completions) in lanes {
-        lane.complete(completions);
-    }
-}
-
-/// The result of a batch whose group succeeded or failed: the first failure of a lane has its reason, what follows is
-/// abandoned.
-fn settle(
-    lane: &LaneState,
-    generation: u64,
-    result: Result<(), Error>,
-    failure: Option<&Error>,
-) -> Result<(), Error> {
-    let Some(failure) = failure else {
-        return result;
-    };
-    result?;
-    if lane.has_failed(generation) {
-        return Err(Error::Abandoned);
-    }
-    lane.fail(generation);
-    Err(failure.clone())
-}
-
-fn push(
-    lanes: &mut Vec<(Arc<LaneState>, Vec<Completion>)>,
-    lane: Arc<LaneState>,
-    completion: Completion,
-) {
-    match lanes
-        .iter_mut()
-        .find(|(known, _)| Arc::ptr_eq(known, &lane))
-    {
-        Some((_, completions)) => completions.push(completion),
-        None => lanes.push((lane, vec![completion])),
     }
 }
 

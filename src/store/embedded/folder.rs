@@ -207,9 +207,25 @@ fn secret(
             what: "it is not 32 bytes long".to_owned(),
         });
     }
+    if has_log(disk).map_err(OpenError::Io)? {
+        // With another secret no customer could come back to a chat.
+        return Err(OpenError::Corrupt {
+            file: SECRET_FILE.to_owned(),
+            what: "it is missing".to_owned(),
+        });
+    }
     let secret = random().map_err(OpenError::Io)?;
     write_once(disk, SECRET_FILE, &secret).map_err(OpenError::Io)?;
     Ok(secret)
+}
+
+/// Whether the folder is in use: its secret was written before the first segment.
+fn has_log(disk: &dyn Disk) -> io::Result<bool> {
+    match disk.list(FOLDER) {
+        Ok(names) => Ok(names.iter().any(|name| name.ends_with(".seg"))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 fn contents(disk: &dyn Disk, name: &str) -> Result<Option<Vec<u8>>, OpenError> {

@@ -3,6 +3,8 @@
 //! It lies over the index: a session that is here is as it is here. A sleeping session leaves when its row is durable in
 //! the index.
 
+mod flush;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -276,71 +278,6 @@ impl Hot {
         self.sets().resting
     }
 
-    /// Sessions whose changes the index is to get.
-    pub fn take(&self, which: Take) -> Vec<(SessionId, Entry)> {
-        let mut taken = Vec::new();
-        for shard in &self.shards {
-            let mut shard = lock(shard);
-            let mut ids = shard.drain_resting(match which {
-                Take::Resting(limit) => limit.saturating_sub(taken.len()),
-                Take::Everything => usize::MAX,
-            });
-            let mut sets = self.sets();
-            sets.resting = sets.resting.saturating_sub(ids.len());
-            drop(sets);
-            if which == Take::Everything {
-                ids.append(&mut shard.touched);
-            }
-            ids.sort_unstable();
-            ids.dedup();
-            for id in ids {
-                if let Some(entry) = shard.entries.get(&id).filter(|entry| entry.dirty) {
-                    taken.push((id, entry.clone()));
-                }
-            }
-        }
-        taken
-    }
-
-    /// The index has got these.
-    pub fn flushed(&self, taken: Vec<(SessionId, Entry)>) {
-        for (session, entry) in taken {
-            self.settle(session, entry.version);
-        }
-    }
-
-    /// The index has not got these after all.
-    pub fn untake(&self, taken: Vec<(SessionId, Entry)>) {
-        for (session, _) in taken {
-            let mut shard = self.shard(session);
-            shard.touched.push(session);
-            self.rest(&mut shard, session);
-        }
-    }
-
-    fn settle(&self, session: SessionId, version: u64) {
-        let mut shard = self.shard(session);
-        let Some(entry) = shard.entries.get_mut(&session) else {
-            return;
-        };
-        if entry.version != version {
-            // It changed in the meantime: it is listed again already, or is listed now.
-            shard.touched.push(session);
-            return;
-        }
-        entry.dirty = false;
-        entry.snapshot = None;
-        let mut sets = self.sets();
-        sets.opened.remove(&session);
-        if entry.row.as_ref().is_none_or(|row| !row.awake) {
-            if let Some(deadline) = entry.row.as_ref().and_then(|row| row.deadline) {
-                sets.sleeping.remove(&(deadline, session));
-            }
-            shard.entries.remove(&session);
-            shard.evictions += 1;
-        }
-    }
-
     /// Takes the sleep off a row.
     fn awaken(&self, session: SessionId, row: &mut Row) {
         row.awake = true;
@@ -397,94 +334,4 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::Wall;
-
-    #[test]
-    fn a_sleeping_session_leaves_once_it_is_flushed() {
-        let hot = Hot::default();
-        hot.append(&header(1), Place::NOWHERE);
-        hot.put_away(alice(), Arc::from(&b"snapshot"[..]), Some(Instant(5)));
-        assert_eq!(hot.due(Instant(5), 9), [(Instant(5), alice())]);
-        let taken = hot.take(Take::Resting(9));
-        assert_eq!(taken.len(), 1);
-        hot.flushed(taken);
-        assert!(!hot.has(alice()) && hot.due(Instant(5), 9).is_empty());
-    }
-
-    #[test]
-    fn a_session_that_woke_during_the_flush_stays() {
-        let hot = Hot::default();
-        hot.append(&header(1), Place::NOWHERE);
-        hot.put_away(alice(), Arc::from(&b"snapshot"[..]), Some(Instant(5)));
-        let taken = hot.take(Take::Resting(9));
-        hot.append(&header(2), Place::NOWHERE);
-        hot.flushed(taken);
-        assert!(hot.has(alice()) && hot.due(Instant(5), 9).is_empty());
-        assert_eq!(hot.take(Take::Everything).len(), 1);
-    }
-
-    #[test]
-    fn an_awake_session_is_flushed_with_everything_only() {
-        let hot = Hot::default();
-        hot.append(&header(1), Place::NOWHERE);
-        assert!(hot.take(Take::Resting(9)).is_empty());
-        let taken = hot.take(Take::Everything);
-        assert_eq!(taken.len(), 1);
-        hot.flushed(taken);
-        assert!(hot.has(alice()) && hot.take(Take::Everything).is_empty());
-    }
-
-    #[test]
-    fn a_failed_flush_is_taken_again() {
-        let hot = Hot::default();
-        hot.append(&header(1), Place::NOWHERE);
-        let taken = hot.take(Take::Everything);
-        hot.untake(taken);
-        assert_eq!(hot.take(Take::Everything).len(), 1);
-    }
-
-    #[test]
-    fn a_copy_counts_only_if_nothing_was_written_since() {
-        let hot = Hot::default();
-        hot.append(&header(1), Place::NOWHERE);
-        let copy = |records| Row {
-            records,
-            tail: Place {
-                segment: 9,
-                offset: 0,
-            },
-            ..Row::default()
-        };
-        assert!(!hot.relocate(alice(), copy(2)));
-        assert!(hot.relocate(alice(), copy(1)));
-        assert_eq!(
-            hot.brief(alice()).flatten().map(|b| b.tail.segment),
-            Some(9)
-        );
-    }
-
-    fn alice() -> SessionId {
-        SessionId::new(Wall(1), 1)
-    }
-
-    fn header(number: u32) -> Header {
-        Header {
-            payload_bytes: 0,
-            payload_crc: 0,
-            flags: Flags::default(),
-            segment: 1,
-            sequence: u64::from(number),
-            group: 1,
-            ordinal: 0,
-            durable_group: 0,
-            session: alice(),
-            number,
-            before: Place::NOWHERE,
-            first: 1,
-            events: 0,
-            epoch: 0,
-        }
-    }
-}
+mod tests;

@@ -4,6 +4,9 @@
 //! owners make again. Every write to it is durable before anything leaves memory on its account, and none is waited for by
 //! a command.
 
+mod backend;
+mod write;
+
 use std::io;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
@@ -19,6 +22,8 @@ use super::letters::{Bundle, write_letters};
 use super::row::{Row, seal, unseal};
 use crate::clock::Instant;
 use crate::id::SessionId;
+use backend::database;
+use write::write_entries;
 
 type Key = [u8; 12];
 
@@ -256,126 +261,6 @@ impl Index {
     }
 }
 
-struct Tables<'t> {
-    sessions: Table<'t, Key, &'static [u8]>,
-    snapshots: Table<'t, Key, &'static [u8]>,
-    deadlines: Table<'t, (u64, Key), ()>,
-    open: Table<'t, Key, ()>,
-    awake: Table<'t, Key, ()>,
-    segments: Table<'t, u32, u64>,
-}
-
-fn write_entries(write: &WriteTransaction, entries: &[(SessionId, Entry)]) -> Result<(), Trouble> {
-    let mut tables = Tables {
-        sessions: write.open_table(SESSIONS)?,
-        snapshots: write.open_table(SNAPSHOTS)?,
-        deadlines: write.open_table(DEADLINES)?,
-        open: write.open_table(OPEN)?,
-        awake: write.open_table(AWAKE)?,
-        segments: write.open_table(SEGMENTS)?,
-    };
-    for (session, entry) in entries {
-        tables.put(session.to_bytes(), entry)?;
-    }
-    Ok(())
-}
-
-impl Tables<'_> {
-    /// Puts one session in place of what is there, and brings the other tables into line.
-    fn put(&mut self, key: Key, entry: &Entry) -> Result<(), Trouble> {
-        let new = entry.row.as_ref();
-        let old = self.exchange(key, new)?;
-        let old = old.as_ref();
-        let deadline = |row: &Row| row.deadline.map(|deadline| deadline.0);
-        let (was, is) = (old.and_then(deadline), new.and_then(deadline));
-        if was != is {
-            if let Some(was) = was {
-                self.deadlines.remove((was, key))?;
-            }
-            if let Some(is) = is {
-                self.deadlines.insert((is, key), ())?;
-            }
-        }
-        mark(
-            &mut self.open,
-            key,
-            old.map(|row| row.open),
-            new.map(|row| row.open),
-        )?;
-        mark(
-            &mut self.awake,
-            key,
-            old.map(|row| row.awake),
-            new.map(|row| row.awake),
-        )?;
-        self.count(old, new)?;
-        match (&entry.snapshot, new) {
-            (Some(kept), Some(_)) => {
-                let bytes = encode_kept(kept);
-                self.snapshots.insert(key, bytes.as_slice())?;
-            }
-            (_, None) => {
-                self.snapshots.remove(key)?;
-            }
-            (None, Some(_)) => {}
-        }
-        Ok(())
-    }
-
-    fn exchange(&mut self, key: Key, new: Option<&Row>) -> Result<Option<Row>, Trouble> {
-        let old = match new {
-            Some(row) => self.sessions.insert(key, row.encode().as_slice())?,
-            None => self.sessions.remove(key)?,
-        };
-        match old {
-            Some(bytes) => Row::decode(bytes.value()).ok_or(Trouble::Damaged).map(Some),
-            None => Ok(None),
-        }
-    }
-
-    /// Moves the bytes of a session from the segments where it was to those where it is.
-    fn count(&mut self, old: Option<&Row>, new: Option<&Row>) -> Result<(), Trouble> {
-        let spread = |row: Option<&Row>| row.map(|row| row.spread.clone()).unwrap_or_default();
-        let (was, is) = (spread(old), spread(new));
-        if was == is {
-            return Ok(());
-        }
-        for (segment, bytes) in is {
-            let held = self.held(segment)?;
-            self.segments.insert(segment, held + bytes)?;
-        }
-        for (segment, bytes) in was {
-            match self.held(segment)?.saturating_sub(bytes) {
-                0 => self.segments.remove(segment)?,
-                held => self.segments.insert(segment, held)?,
-            };
-        }
-        Ok(())
-    }
-
-    fn held(&self, segment: u32) -> Result<u64, Trouble> {
-        Ok(self.segments.get(segment)?.map_or(0, |held| held.value()))
-    }
-}
-
-fn mark(
-    table: &mut Table<'_, Key, ()>,
-    key: Key,
-    was: Option<bool>,
-    is: Option<bool>,
-) -> Result<(), Trouble> {
-    match (was.unwrap_or(false), is.unwrap_or(false)) {
-        (false, true) => {
-            table.insert(key, ())?;
-        }
-        (true, false) => {
-            table.remove(key)?;
-        }
-        (true, true) | (false, false) => {}
-    }
-    Ok(())
-}
-
 fn encode_position(position: Position) -> Vec<u8> {
     let mut bytes = position.segment.to_le_bytes().to_vec();
     bytes.extend(position.offset.to_le_bytes());
@@ -399,18 +284,6 @@ fn decode_kept(bytes: &[u8]) -> Option<Kept> {
     })
 }
 
-fn database(file: Arc<dyn File>) -> Result<Database, redb::Error> {
-    let database = Database::builder()
-        .set_cache_size(CACHE_BYTES)
-        .create_with_backend(Backend(file))?;
-    let write = database.begin_write()?;
-    write_entries(&write, &[]).map_err(plain)?;
-    write_letters(&write, &Bundle::default()).map_err(plain)?;
-    write.open_table(META)?;
-    write.commit()?;
-    Ok(database)
-}
-
 fn plain(trouble: Trouble) -> redb::Error {
     match trouble {
         Trouble::Redb(error) => *error,
@@ -418,119 +291,5 @@ fn plain(trouble: Trouble) -> redb::Error {
     }
 }
 
-/// Lets redb write to whatever disk the engine has.
-#[derive(Debug)]
-struct Backend(Arc<dyn File>);
-
-impl StorageBackend for Backend {
-    fn len(&self) -> io::Result<u64> {
-        self.0.size()
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        if self.0.read_at(out, offset)? < out.len() {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        Ok(())
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.resize(len)
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.0.sync()
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write_at(data, offset)
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::Wall;
-    use crate::store::embedded::sim::SimDisk;
-
-    #[test]
-    fn the_tables_follow_the_rows() {
-        let index = index();
-        let row = Row {
-            open: true,
-            deadline: Some(Instant(7)),
-            spread: vec![(1, 100)],
-            ..Row::default()
-        };
-        index
-            .write(
-                &[(alice(), entry(Some(row.clone())))],
-                &Bundle::default(),
-                None,
-            )
-            .unwrap();
-        assert_eq!(
-            index.due(Instant(7), 9, |_, _| true).unwrap(),
-            [(Instant(7), alice())]
-        );
-        assert_eq!(index.opened(None, 9, |_| true).unwrap(), [alice()]);
-        assert_eq!(index.segments().unwrap(), [(1, 100)]);
-
-        let awake = Row {
-            awake: true,
-            deadline: None,
-            spread: vec![(2, 100)],
-            ..row
-        };
-        let no_letters = Bundle::default();
-        index
-            .write(&[(alice(), entry(Some(awake)))], &no_letters, None)
-            .unwrap();
-        assert!(index.due(Instant(9), 9, |_, _| true).unwrap().is_empty());
-        assert_eq!(index.awake().unwrap(), [alice()]);
-        assert_eq!(index.segments().unwrap(), [(2, 100)]);
-
-        index
-            .write(&[(alice(), entry(None))], &no_letters, None)
-            .unwrap();
-        assert_eq!(index.row(alice()).unwrap(), None);
-        assert!(index.opened(None, 9, |_| true).unwrap().is_empty());
-        assert!(index.segments().unwrap().is_empty());
-    }
-
-    #[test]
-    fn a_snapshot_and_the_position_read_back() {
-        let index = index();
-        let kept = Kept {
-            records: 3,
-            bytes: Arc::from(&b"state"[..]),
-        };
-        let mut asleep = entry(Some(Row::default()));
-        asleep.snapshot = Some(kept.clone());
-        let position = Position {
-            segment: 1,
-            offset: 2,
-            sequence: 3,
-            group: 4,
-        };
-        let no_letters = Bundle::default();
-        index
-            .write(&[(alice(), asleep)], &no_letters, Some(position))
-            .unwrap();
-        assert_eq!(index.snapshot(alice()).unwrap(), Some(kept));
-        assert_eq!(index.position().unwrap(), Some(position));
-    }
-
-    fn index() -> Index {
-        let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
-        Index::create(&disk).unwrap()
-    }
-
-    fn entry(row: Option<Row>) -> Entry {
-        Entry::indexed(row)
-    }
-
-    fn alice() -> SessionId {
-        SessionId::new(Wall(1), 1)
-    }
-}
+mod tests;

@@ -54,8 +54,8 @@ use self::queue::{Draft, Job, LaneState};
 pub use self::segments::Sizes;
 pub use self::stats::{GROUP_BOUNDS, Histogram, LATENCY_BOUNDS_MICROS, Stats};
 use super::{
-    Answer, Batch, Completion, Condition, DeadLetter, DeadLetterPlace, Error, Lane, Snapshot,
-    Store, Stored, codec,
+    Answer, Batch, Completion, Condition, DeadLetter, DeadLetterPlace, Error, Lane, Peeked,
+    Snapshot, Store, Stored, codec,
 };
 use crate::chat;
 use crate::clock::Instant;
@@ -180,8 +180,11 @@ impl Store for Embedded {
         self.answer(move |engine| engine.open_sessions(after, limit))
     }
 
-    fn peek(&self, session: SessionId) -> Answer<Option<Stored>> {
-        self.answer(move |engine| engine.peek(session))
+    fn peek(&self, sessions: Vec<SessionId>) -> Answer<Peeked> {
+        self.answer(move |engine| {
+            let peek = |session| Some((session, engine.peek(session).transpose()?));
+            Ok(sessions.into_iter().filter_map(peek).collect())
+        })
     }
 
     fn keep_dead_letter(&self, letter: DeadLetter) {

@@ -3,11 +3,14 @@
 //! It keeps, beside what a reader sees, what is certain to survive: the content at the last sync of each file, and the
 //! names at the last sync of each folder. At a power loss each sector written since then is there or not, as a seed decides.
 
+mod state;
+
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::disk::{Disk, File};
+use state::{Content, State, lock, surviving_names, within};
 
 /// The smallest part of a write that is there or not as a whole.
 const SECTOR: usize = 512;
@@ -16,27 +19,6 @@ const SECTOR: usize = 512;
 #[derive(Clone, Debug, Default)]
 pub struct SimDisk {
     state: Arc<Mutex<State>>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    files: HashMap<u64, Content>,
-    names: BTreeMap<String, u64>,
-    durable_names: BTreeMap<String, u64>,
-    last_id: u64,
-    free: Option<u64>,
-    operations: u64,
-    fail_at: Option<u64>,
-    fail_syncs: bool,
-    locked: bool,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Content {
-    seen: Vec<u8>,
-    durable: Vec<u8>,
-    /// Sectors written since the last sync.
-    unsure: std::collections::BTreeSet<usize>,
 }
 
 #[derive(Debug)]
@@ -270,113 +252,6 @@ impl File for SimFile {
     }
 }
 
-impl State {
-    fn id(&self, name: &str) -> io::Result<u64> {
-        self.names
-            .get(name)
-            .copied()
-            .ok_or_else(|| io::ErrorKind::NotFound.into())
-    }
-
-    fn content(&self, id: u64) -> io::Result<&Content> {
-        self.files
-            .get(&id)
-            .ok_or_else(|| io::ErrorKind::NotFound.into())
-    }
-
-    fn step(&mut self) -> io::Result<()> {
-        self.operations += 1;
-        match self.fail_at {
-            Some(at) if self.operations >= at => Err(io::Error::other("the machine is gone")),
-            _ => Ok(()),
-        }
-    }
-
-    fn step_sync(&self) -> io::Result<()> {
-        if self.fail_syncs {
-            return Err(io::Error::other("the disk is broken"));
-        }
-        Ok(())
-    }
-
-    fn is_dead_for_long(&self) -> bool {
-        self.fail_at.is_some_and(|at| self.operations > at)
-    }
-
-    fn write(&mut self, id: u64, bytes: &[u8], offset: u64) -> io::Result<()> {
-        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
-        let Some(content) = self.files.get_mut(&id) else {
-            return Err(io::ErrorKind::NotFound.into());
-        };
-        let end = offset + bytes.len();
-        let growth = end.saturating_sub(content.seen.len()) as u64;
-        if let Some(free) = &mut self.free {
-            *free = free.checked_sub(growth).ok_or(io::ErrorKind::StorageFull)?;
-        }
-        if growth > 0 {
-            content.seen.resize(end, 0);
-        }
-        content.seen[offset..end].copy_from_slice(bytes);
-        content.touch(offset, bytes.len());
-        Ok(())
-    }
-}
-
-impl Content {
-    fn touch(&mut self, offset: usize, count: usize) {
-        if count > 0 {
-            self.unsure
-                .extend(offset / SECTOR..=(offset + count - 1) / SECTOR);
-        }
-    }
-
-    fn sync(&mut self) {
-        self.durable.resize(self.seen.len(), 0);
-        for sector in std::mem::take(&mut self.unsure) {
-            let start = (sector * SECTOR).min(self.seen.len());
-            let end = (start + SECTOR).min(self.seen.len());
-            self.durable[start..end].copy_from_slice(&self.seen[start..end]);
-        }
-    }
-
-    fn lose(&mut self, dice: &mut Dice) {
-        let mut kept = self.durable.clone();
-        if self.seen.len() != kept.len() && dice.heads() {
-            kept.resize(self.seen.len(), 0);
-        }
-        for sector in std::mem::take(&mut self.unsure) {
-            let start = sector * SECTOR;
-            let end = (start + SECTOR).min(self.seen.len()).min(kept.len());
-            if start < end && dice.heads() {
-                kept[start..end].copy_from_slice(&self.seen[start..end]);
-            }
-        }
-        self.seen.clone_from(&kept);
-        self.durable = kept;
-    }
-}
-
-/// Each change of a name is there or not; a file that lost its old name without getting the new one keeps the old.
-fn surviving_names(state: &State, dice: &mut Dice) -> BTreeMap<String, u64> {
-    if dice.heads() {
-        state.names.clone()
-    } else {
-        state.durable_names.clone()
-    }
-}
-
-fn within<'a>(folder: &str, name: &'a str) -> Option<&'a str> {
-    match name.rsplit_once('/') {
-        Some((parent, name)) if parent == folder => Some(name),
-        None if folder.is_empty() => Some(name),
-        _ => None,
-    }
-}
-
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// A small source of repeatable chance (xorshift).
 #[derive(Debug)]
 pub struct Dice(pub u64);
@@ -401,49 +276,4 @@ impl Dice {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_synced_survives_a_power_loss() {
-        let disk = SimDisk::new();
-        let file = disk.create("log/a").unwrap();
-        file.write_at(b"safe", 0).unwrap();
-        file.sync().unwrap();
-        disk.sync_folder("log").unwrap();
-        disk.lose_power(7);
-        let mut bytes = [0; 4];
-        disk.open("log/a").unwrap().read_at(&mut bytes, 0).unwrap();
-        assert_eq!(&bytes, b"safe");
-    }
-
-    #[test]
-    fn what_was_not_synced_survives_in_parts() {
-        let survivors = (1..50).map(|seed| {
-            let disk = SimDisk::new();
-            let file = disk.create("a").unwrap();
-            file.resize(4096).unwrap();
-            file.sync().unwrap();
-            disk.sync_folder("").unwrap();
-            file.write_at(&[1; 4096], 0).unwrap();
-            disk.lose_power(seed * 7919);
-            let mut bytes = [0; 4096];
-            disk.open("a").unwrap().read_at(&mut bytes, 0).unwrap();
-            bytes.iter().filter(|byte| **byte == 1).count()
-        });
-        let survivors: std::collections::BTreeSet<_> = survivors.collect();
-        assert!(survivors.len() > 2, "{survivors:?}");
-    }
-
-    #[test]
-    fn a_dead_machine_changes_nothing_more() {
-        let disk = SimDisk::new();
-        let file = disk.create("a").unwrap();
-        disk.die_after(2);
-        file.write_at(b"one", 0).unwrap();
-        assert!(file.write_at(b"twotwo", 3).is_err());
-        assert!(file.write_at(b"three", 9).is_err());
-        disk.restart();
-        assert_eq!(disk.open("a").unwrap().size().unwrap(), 6);
-    }
-}
+mod tests;

@@ -8,6 +8,8 @@ mod world;
 use self::world::{World, alice, bob, texts};
 use crate::clock::Instant;
 use crate::id::Epoch;
+use crate::store::embedded::disk::Disk as _;
+use crate::store::embedded::sim::SimDisk;
 use crate::store::{Error, codec};
 
 #[test]
@@ -146,6 +148,19 @@ fn a_second_process_is_refused() {
     let world = World::new();
     let second = World::try_open(&world.disk);
     assert!(matches!(second, Err(super::OpenError::Locked(_))));
+}
+
+#[test]
+fn a_folder_without_its_secret_is_refused_rather_than_given_another() {
+    // With a fresh secret the server started, and no customer could come back to any chat.
+    let disk = SimDisk::new();
+    drop(World::try_open(&disk).unwrap());
+    disk.remove("secret").unwrap();
+    let refused = World::try_open(&disk).map(drop).unwrap_err();
+    assert!(
+        matches!(&refused, super::OpenError::Corrupt { file, .. } if file == "secret"),
+        "{refused}"
+    );
 }
 
 #[test]

@@ -11,6 +11,9 @@ use prometheus_client::registry::Registry;
 
 use crate::push::{Answer, Outcome};
 
+const DELIVERED: &str = "delivered";
+const DEAD: &str = "dead";
+
 /// The counters of contract §3. Clones count into the same.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -68,6 +71,15 @@ impl Metrics {
         );
     }
 
+    /// Counts from 0 for a destination: a first dead letter is only seen to be one more where there was none before.
+    pub(super) fn begin(&self, destination: &str) {
+        self.owed(destination);
+        let _ = self.dead_letters.get_or_create(&to(destination));
+        for outcome in [DELIVERED, DEAD] {
+            let _ = self.deliveries.get_or_create(&ending(destination, outcome));
+        }
+    }
+
     /// The pushes owed to a destination, counted by whoever knows them: the hub.
     pub fn owed(&self, destination: &str) -> Gauge {
         self.owed.get_or_create(&to(destination)).clone()
@@ -90,18 +102,16 @@ impl Metrics {
 
     pub(super) fn settled(&self, destination: &str, outcome: &Outcome) {
         let outcome = match outcome {
-            Outcome::Delivered => "delivered",
-            Outcome::Dead { .. } => "dead",
+            Outcome::Delivered => DELIVERED,
+            Outcome::Dead { .. } => DEAD,
             Outcome::Retry { .. } => return,
         };
-        if outcome == "dead" {
+        if outcome == DEAD {
             self.dead_letters.get_or_create(&to(destination)).inc();
         }
-        let ending = Ending {
-            destination: destination.to_owned(),
-            outcome,
-        };
-        self.deliveries.get_or_create(&ending).inc();
+        self.deliveries
+            .get_or_create(&ending(destination, outcome))
+            .inc();
     }
 }
 
@@ -114,6 +124,13 @@ impl Default for Metrics {
             owed: Family::default(),
             attempt_seconds: Histogram::new(BUCKETS),
         }
+    }
+}
+
+fn ending(destination: &str, outcome: &'static str) -> Ending {
+    Ending {
+        destination: destination.to_owned(),
+        outcome,
     }
 }
 

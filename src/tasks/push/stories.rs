@@ -1,5 +1,7 @@
 //! Stories of the poster and receivers on the same machine: `acme` is the receiver that most of them are about.
 
+mod receiver;
+
 use std::convert::Infallible;
 use std::future::{pending, ready};
 use std::time::Duration;
@@ -12,6 +14,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
+use receiver::{Reply, TestReceiver, status};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -443,124 +446,6 @@ impl Poster {
     async fn drained_for_tests(&self) {
         let mut workers = self.shared.workers.subscribe();
         let _ = workers.wait_for(|workers| *workers == 0).await;
-    }
-}
-
-/// A receiver that answers its n-th request as told.
-struct TestReceiver {
-    url: String,
-    requests: UnboundedReceiver<Seen>,
-    connections: watch::Receiver<usize>,
-}
-
-enum Reply {
-    Status {
-        code: u16,
-        header: Option<(&'static str, String)>,
-        body: Bytes,
-    },
-    Never,
-}
-
-struct Seen {
-    headers: HeaderMap,
-    body: Bytes,
-}
-
-impl TestReceiver {
-    async fn answering(reply: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/hook", listener.local_addr().unwrap());
-        let (tell, requests) = unbounded_channel();
-        let (count, connections) = watch::channel(0);
-        tokio::spawn(serve(listener, Arc::new(reply), tell, count));
-        Self {
-            url,
-            requests,
-            connections,
-        }
-    }
-
-    fn destination(&self) -> Destination {
-        destination(self.url.clone())
-    }
-
-    async fn seen(&mut self) -> Seen {
-        self.requests.recv().await.unwrap()
-    }
-
-    fn connections(&self) -> usize {
-        *self.connections.borrow()
-    }
-}
-
-impl Seen {
-    fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .map_or("", |value| value.to_str().unwrap())
-    }
-}
-
-impl Reply {
-    fn with(self, name: &'static str, value: &str) -> Self {
-        match self {
-            Reply::Status { code, body, .. } => Reply::Status {
-                code,
-                header: Some((name, value.to_owned())),
-                body,
-            },
-            Reply::Never => Reply::Never,
-        }
-    }
-}
-
-async fn serve(
-    listener: TcpListener,
-    reply: Arc<dyn Fn(usize) -> Reply + Send + Sync>,
-    tell: UnboundedSender<Seen>,
-    connections: watch::Sender<usize>,
-) {
-    let requests = Arc::new(std::sync::atomic::AtomicUsize::new(0));
-    loop {
-        let (socket, _) = listener.accept().await.unwrap();
-        connections.send_modify(|count| *count += 1);
-        let (reply, tell, requests) = (Arc::clone(&reply), tell.clone(), Arc::clone(&requests));
-        let service = service_fn(move |request| {
-            let number = requests.fetch_add(1, Ordering::Relaxed);
-            answer(request, reply(number), tell.clone())
-        });
-        tokio::spawn(
-            hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(socket), service),
-        );
-    }
-}
-
-async fn answer(
-    request: Request<Incoming>,
-    reply: Reply,
-    tell: UnboundedSender<Seen>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    let (head, body) = request.into_parts();
-    let body = body.collect().await.unwrap().to_bytes();
-    let headers = head.headers;
-    drop(tell.send(Seen { headers, body }));
-    let Reply::Status { code, header, body } = reply else {
-        return pending().await;
-    };
-    let mut response = Response::builder().status(code);
-    if let Some((name, value)) = header {
-        response = response.header(name, value);
-    }
-    Ok(response.body(Full::new(body)).unwrap())
-}
-
-fn status(code: u16) -> Reply {
-    Reply::Status {
-        code,
-        header: None,
-        body: Bytes::new(),
     }
 }
 

@@ -1,6 +1,8 @@
 //! The transports over real sockets, with a toy application behind them.
 
+mod framing;
 mod http;
+mod partings;
 mod server;
 mod sockets;
 mod toy;

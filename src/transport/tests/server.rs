@@ -222,7 +222,7 @@ async fn serve(
         return Ok(response.unwrap_or_else(|refusal| *refusal));
     }
     let body = body.collect().await?.to_bytes();
-    Ok(long_poll::handle(&registry, parts, body, connection).await)
+    Ok(long_poll::handle(&registry, parts, body, connection, "of-the-tests").await)
 }
 
 /// Notices a reset, which hyper takes for a good end where it waits for the next request.

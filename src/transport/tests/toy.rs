@@ -1,5 +1,7 @@
 //! An application that echoes, and keeps what it said so that it can say it again.
 
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
@@ -9,15 +11,27 @@ use crate::bayeux::{Event, Offer, Source};
 use crate::transport::sharded::lock;
 use crate::transport::{Application, Gone, Handle, Hello, Party, PublishDone, Refused};
 
-#[derive(Default)]
 pub struct Toy {
     pub parties: Mutex<Vec<Arc<Echo>>>,
+    /// Messages that may still be sent.
+    pub allowance: AtomicU64,
+}
+
+impl Default for Toy {
+    fn default() -> Self {
+        Self {
+            parties: Mutex::default(),
+            allowance: AtomicU64::new(u64::MAX),
+        }
+    }
 }
 
 /// One client's stream: number 1, positions from 1.
 pub struct Echo {
     pub client: Handle,
     log: Mutex<Log>,
+    /// Publishes that are still to be answered.
+    pub waiting: Mutex<Vec<PublishDone>>,
     gone: OnceLock<String>,
 }
 
@@ -40,10 +54,21 @@ impl Application for Toy {
         let echo = Arc::new(Echo {
             client,
             log: Mutex::default(),
+            waiting: Mutex::default(),
             gone: OnceLock::new(),
         });
+        if hello.ext.is_some_and(|ext| ext.get().contains("early")) {
+            echo.say("\"early\"");
+        }
         lock(&self.parties).push(Arc::clone(&echo));
         Ok(echo)
+    }
+
+    fn may_send(&self, _: IpAddr) -> bool {
+        let allowed = |allowance: u64| allowance.checked_sub(1);
+        self.allowance
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, allowed)
+            .is_ok()
     }
 }
 
@@ -123,8 +148,14 @@ impl Party for Echo {
         self.say(data.get());
         match data.get() {
             "\"forget\"" => drop(done),
+            "\"wait\"" => lock(&self.waiting).push(done),
             _ => done.ok(),
         }
+    }
+
+    fn too_often(&self, _: &str, _: &RawValue, done: PublishDone) {
+        self.say("\"too often\"");
+        done.fail("429::too_many_requests");
     }
 
     fn confirmed(&self, _: u64, position: u64) {

@@ -1,10 +1,12 @@
 //! What a caller gave: from a form or from JSON, the same afterwards.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use serde_json::value::RawValue;
 
 use super::FieldError;
 use crate::chat::{KvList, UserData};
-use crate::wire::json::{Scalar, list, list_has_nul, members, scalar};
+use crate::wire::json::{Scalar, list, list_has_nul, members, members_in_order, scalar};
 
 const USER_DATA: &str = "userdata";
 const ATTRIBUTES: &str = "eventattributes";
@@ -43,10 +45,10 @@ impl Fields {
     ///
     /// It is no object, user data is nested, or there is a NUL somewhere.
     pub fn from_json(json: &str) -> Result<Self, FieldError> {
-        let members =
-            members(json).ok_or_else(|| FieldError::malformed("a JSON object is needed"))?;
+        let members = members_in_order(json)
+            .ok_or_else(|| FieldError::malformed("a JSON object is needed"))?;
         let mut fields = Self::default();
-        for (name, value) in members {
+        for (name, value) in last_of_each(members) {
             let lower = name.to_ascii_lowercase();
             match scalar(value) {
                 Scalar::Absent => {}
@@ -172,6 +174,26 @@ impl Fields {
     }
 }
 
+/// The members whose name does not come again, in their order. The keys of user data are compared with their case.
+fn last_of_each(members: Vec<(String, &RawValue)>) -> Vec<(String, &RawValue)> {
+    let mut seen = HashSet::new();
+    let mut last: Vec<_> = members
+        .into_iter()
+        .rev()
+        .filter(|(name, _)| seen.insert(canonical(name)))
+        .collect();
+    last.reverse();
+    last
+}
+
+/// A name as it is compared with others.
+fn canonical(name: &str) -> String {
+    match user_data_key(name) {
+        Some(key) => format!("{USER_DATA}[{key}]"),
+        None => name.to_ascii_lowercase(),
+    }
+}
+
 /// The key in `userData[key]`.
 fn user_data_key(name: &str) -> Option<&str> {
     let (head, rest) = name.split_at_checked(USER_DATA.len())?;
@@ -215,6 +237,32 @@ mod tests {
         let json = r#"{"subject":"a","subject":"Help","userData":{"order":7,"gone":null}}"#;
         assert_eq!(Fields::from_json(json).unwrap(), form);
         assert_eq!(form.text("subject"), Some("Help"));
+    }
+
+    /// The order of the alphabet decided, in which capitals come first: `{"subject":"a","Subject":"b"}` was `a`.
+    #[test]
+    fn of_a_repeated_member_the_last_in_the_document_counts() {
+        for (json, subject) in [
+            (r#"{"subject":"a","Subject":"b"}"#, Some("b")),
+            (r#"{"Subject":"a","subject":"b"}"#, Some("b")),
+            (r#"{"subject":"a","SUBJECT":null}"#, None),
+            (r#"{"subject":{},"Subject":"b"}"#, Some("b")),
+        ] {
+            let mut fields = Fields::from_json(json).unwrap();
+            assert_eq!(fields.optional("subject").unwrap().as_deref(), subject);
+        }
+        let json = r#"{"userdata":{"a":1,"b":1,"b":2},"userData[c]":1,"UserData":{"a":3,"A":4},"userData[C]":2}"#;
+        let fields = Fields::from_json(json).unwrap();
+        let expected = [("A", "4"), ("C", "2"), ("a", "3"), ("c", "1")];
+        let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        assert_eq!(fields.user_data, UserData::from(expected));
+        let nested = r#"{"message":"a","Message":[]}"#;
+        assert!(
+            Fields::from_json(nested)
+                .unwrap()
+                .optional("message")
+                .is_err()
+        );
     }
 
     #[test]

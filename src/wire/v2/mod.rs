@@ -7,8 +7,10 @@ pub mod cometd;
 mod failure;
 mod fields;
 mod operation;
+mod publish;
 pub mod reply;
 
 pub use failure::{Failure, FieldError};
 pub use fields::Fields;
-pub use operation::{Operation, Publish, RequestChat, request_chat};
+pub use operation::{Operation, RequestChat, request_chat};
+pub use publish::Publish;

@@ -1,6 +1,8 @@
 //! The user-data keys that steer pushes, and the options that go with them: seed *Push notifications via GMS to HTTP
 //! server*. Those that have a story in the module above are not told again.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::*;

@@ -69,6 +69,29 @@ impl Agent {
             .to_owned())
     }
 
+    /// Asks for several things without waiting in between; their answers, in the order of the requests.
+    pub async fn ask_at_once(&mut self, requests: &[Value]) -> Vec<Value> {
+        let first = self.serial + 1;
+        let messages: Vec<Value> = requests
+            .iter()
+            .map(|request| {
+                self.serial += 1;
+                let id = format!("r{}", self.serial);
+                let mut data = request.clone();
+                data["requestId"] = json!(id);
+                json!({"id": id, "channel": CHANNEL, "clientId": self.bayeux.client_id, "data": data})
+            })
+            .collect();
+        let last = format!("r{}", self.serial);
+        self.bayeux.exchange(json!(messages), &last).await;
+        let mut answers = Vec::new();
+        for serial in first..=self.serial {
+            let id = format!("r{serial}");
+            answers.push(within(&id, self.answer(&id)).await);
+        }
+        answers
+    }
+
     /// Joins a chat, for everybody to see; returns the answer.
     pub async fn join(&mut self, session: &str) -> Value {
         self.ask("join", json!({"session": session, "visibility": "ALL"}))
@@ -122,6 +145,9 @@ impl Agent {
     }
 
     async fn answer(&mut self, id: &str) -> Value {
+        if let Some(known) = self.unasked.iter().position(|one| one["requestId"] == id) {
+            return self.unasked.remove(known).unwrap_or_default();
+        }
         loop {
             let message = self.read().await;
             if message["requestId"] == id {

@@ -103,26 +103,63 @@ fn a_closed_chat_is_not_forgotten_while_it_owes() {
     assert!(!bench.disk.contains_key(&session), "forgotten now");
 }
 
+/// While the disk was full, a push that had arrived was made again every minute, because its end could not be recorded.
 #[test]
-fn a_push_whose_end_cannot_be_recorded_is_not_made_again_at_once() {
+fn a_push_whose_end_cannot_be_recorded_is_not_made_again() {
+    let mut bench = Bench::new();
+    let session = bench.begin_with(None, Some(wish("phone")));
+    bench.fail = Some(store::Error::NoSpace);
+    bench.ends(&bench.pushed[0].clone(), Outcome::Delivered);
+    bench.pass(Duration::from_secs(3600));
+    assert_eq!(bench.pushed.len(), 1, "while the disk is full");
+    assert!(
+        bench.commits < 100,
+        "which is left in peace: {}",
+        bench.commits
+    );
+    bench.fail = None;
+    bench.pass(Duration::from_secs(120));
+    assert_eq!(bench.owed, 0, "it is recorded");
+    bench.start_again();
+    bench.read(session, 0);
+    bench.pass(Duration::from_secs(120));
+    assert_eq!(bench.pushed.len(), 1);
+}
+
+/// A command that the disk refused made the gateway forget that a push was under way: it was made again beside the first.
+#[test]
+fn a_push_under_way_is_not_made_again_because_the_disk_was_full() {
+    let mut bench = Bench::new();
+    let session = bench.begin_with(None, Some(wish("phone")));
+    bench.fail = Some(store::Error::NoSpace);
+    bench.say(session, "refused");
+    bench.settle();
+    bench.fail = None;
+    bench.pass(Duration::from_secs(5));
+    assert_eq!(bench.pushed.len(), 1, "it is under way");
+    bench.ends(&bench.pushed[0].clone(), Outcome::Delivered);
+    bench.pass(Duration::from_secs(5));
+    assert_eq!((bench.owed, bench.pushed.len()), (0, 1));
+}
+
+/// A push that failed while nothing could be recorded waits for its next attempt all the same, under the same id.
+#[test]
+fn a_push_that_fails_while_the_disk_is_full_is_tried_again_when_it_is_not() {
     let mut bench = Bench::new();
     bench.begin_with(None, Some(wish("phone")));
     bench.fail = Some(store::Error::NoSpace);
-    bench.ends(&bench.pushed[0].clone(), Outcome::Delivered);
-    assert_eq!(bench.pushed.len(), 1);
-    for round in 2..6 {
-        let posts = bench.pushed.len();
-        bench.pass(Duration::from_secs(60));
-        assert!(bench.pushed.len() > posts, "round {round}");
-        assert!(bench.pushed.len() <= posts + 1, "round {round}");
-        bench.ends(&bench.pushed[posts].clone(), Outcome::Delivered);
-    }
+    let later = bench.now.instant + Duration::from_secs(600);
+    bench.ends(&bench.pushed[0].clone(), retry(later));
+    bench.pass(Duration::from_secs(300));
     bench.fail = None;
-    bench.pass(Duration::from_secs(60));
-    let last = bench.pushed.len() - 1;
-    bench.ends(&bench.pushed[last].clone(), Outcome::Delivered);
-    bench.pass(Duration::from_secs(60));
-    assert_eq!(bench.pushed.len(), last + 1, "it is recorded");
+    bench.pass(Duration::from_secs(290));
+    assert_eq!(bench.pushed.len(), 1);
+    bench.pass(Duration::from_secs(20));
+    let [first, second] = &bench.pushed[..] else {
+        panic!("{:?}", bench.pushed);
+    };
+    assert_eq!((first.delivery, first.failed), (second.delivery, 0));
+    assert_eq!(second.failed, 1);
 }
 
 #[test]

@@ -1,4 +1,7 @@
+use super::request_chat::is_email;
 use super::*;
+use crate::chat::{Create, Policy};
+use crate::wire::v2::Publish;
 
 const KEY: &str = r#""secureKey":"k""#;
 

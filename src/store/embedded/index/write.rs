@@ -1,0 +1,126 @@
+//! Rows, and the tables that follow them.
+
+use super::*;
+
+struct Tables<'t> {
+    sessions: Table<'t, Key, &'static [u8]>,
+    snapshots: Table<'t, Key, &'static [u8]>,
+    deadlines: Table<'t, (u64, Key), ()>,
+    open: Table<'t, Key, ()>,
+    awake: Table<'t, Key, ()>,
+    segments: Table<'t, u32, u64>,
+}
+
+pub(super) fn write_entries(
+    write: &WriteTransaction,
+    entries: &[(SessionId, Entry)],
+) -> Result<(), Trouble> {
+    let mut tables = Tables {
+        sessions: write.open_table(SESSIONS)?,
+        snapshots: write.open_table(SNAPSHOTS)?,
+        deadlines: write.open_table(DEADLINES)?,
+        open: write.open_table(OPEN)?,
+        awake: write.open_table(AWAKE)?,
+        segments: write.open_table(SEGMENTS)?,
+    };
+    for (session, entry) in entries {
+        tables.put(session.to_bytes(), entry)?;
+    }
+    Ok(())
+}
+
+impl Tables<'_> {
+    /// Puts one session in place of what is there, and brings the other tables into line.
+    fn put(&mut self, key: Key, entry: &Entry) -> Result<(), Trouble> {
+        let new = entry.row.as_ref();
+        let old = self.exchange(key, new)?;
+        let old = old.as_ref();
+        let deadline = |row: &Row| row.deadline.map(|deadline| deadline.0);
+        let (was, is) = (old.and_then(deadline), new.and_then(deadline));
+        if was != is {
+            if let Some(was) = was {
+                self.deadlines.remove((was, key))?;
+            }
+            if let Some(is) = is {
+                self.deadlines.insert((is, key), ())?;
+            }
+        }
+        mark(
+            &mut self.open,
+            key,
+            old.map(|row| row.open),
+            new.map(|row| row.open),
+        )?;
+        mark(
+            &mut self.awake,
+            key,
+            old.map(|row| row.awake),
+            new.map(|row| row.awake),
+        )?;
+        self.count(old, new)?;
+        match (&entry.snapshot, new) {
+            (Some(kept), Some(_)) => {
+                let bytes = encode_kept(kept);
+                self.snapshots.insert(key, bytes.as_slice())?;
+            }
+            (_, None) => {
+                self.snapshots.remove(key)?;
+            }
+            (None, Some(_)) => {}
+        }
+        Ok(())
+    }
+
+    fn exchange(&mut self, key: Key, new: Option<&Row>) -> Result<Option<Row>, Trouble> {
+        let old = match new {
+            Some(row) => self.sessions.insert(key, row.encode().as_slice())?,
+            None => self.sessions.remove(key)?,
+        };
+        match old {
+            Some(bytes) => Row::decode(bytes.value()).ok_or(Trouble::Damaged).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Moves the bytes of a session from the segments where it was to those where it is.
+    fn count(&mut self, old: Option<&Row>, new: Option<&Row>) -> Result<(), Trouble> {
+        let spread = |row: Option<&Row>| row.map(|row| row.spread.clone()).unwrap_or_default();
+        let (was, is) = (spread(old), spread(new));
+        if was == is {
+            return Ok(());
+        }
+        for (segment, bytes) in is {
+            let held = self.held(segment)?;
+            self.segments.insert(segment, held + bytes)?;
+        }
+        for (segment, bytes) in was {
+            match self.held(segment)?.saturating_sub(bytes) {
+                0 => self.segments.remove(segment)?,
+                held => self.segments.insert(segment, held)?,
+            };
+        }
+        Ok(())
+    }
+
+    fn held(&self, segment: u32) -> Result<u64, Trouble> {
+        Ok(self.segments.get(segment)?.map_or(0, |held| held.value()))
+    }
+}
+
+fn mark(
+    table: &mut Table<'_, Key, ()>,
+    key: Key,
+    was: Option<bool>,
+    is: Option<bool>,
+) -> Result<(), Trouble> {
+    match (was.unwrap_or(false), is.unwrap_or(false)) {
+        (false, true) => {
+            table.insert(key, ())?;
+        }
+        (true, false) => {
+            table.remove(key)?;
+        }
+        (true, true) | (false, false) => {}
+    }
+    Ok(())
+}
