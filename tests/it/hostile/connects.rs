@@ -1,5 +1,6 @@
 //! Connects, goodbyes and acknowledgements in every wrong order.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -59,20 +60,20 @@ async fn of_two_connects_the_newer_hears_what_happens() {
     let chat = chat.unwrap().to_owned();
     let (older, newer) = (poller.connect("5"), poller.connect("6"));
     let (older, newer) = (older.to_string(), newer.to_string());
+    let (mut older, mut newer) = (pin!(poller.post(&older)), pin!(poller.post(&newer)));
+    // Nothing is said until one has taken the place of the other, whichever the server has read first.
+    let (overtaken, held) = tokio::select! {
+        overtaken = &mut older => (overtaken, newer),
+        overtaken = &mut newer => (overtaken, older),
+    };
+    assert_eq!(overtaken.0, 409, "{overtaken:?}");
     let talk = async {
         bob.join(&chat).await;
         bob.say(&chat, "to whom?").await;
     };
-    let ((first, second), ()) = tokio::join!(
-        async { tokio::join!(poller.post(&older), poller.post(&newer)) },
-        talk
-    );
-    let statuses = [first.0, second.0];
-    assert!(
-        statuses.contains(&409) && statuses.contains(&200),
-        "{statuses:?}"
-    );
-    let mut heard = [first.1, second.1].concat_arrays();
+    let (answered, ()) = tokio::join!(held, talk);
+    assert_eq!(answered.0, 200, "{answered:?}");
+    let mut heard = [overtaken.1, answered.1].concat_arrays();
     while !heard
         .iter()
         .any(|message| message["data"].to_string().contains("to whom?"))
