@@ -4,7 +4,7 @@
 //!
 //! | layer | modules |
 //! |---|---|
-//! | ground | [`clock`], [`health`]; on them [`id`], which hold times |
+//! | ground | [`clock`], [`health`], [`json`]; on them [`id`], which hold times |
 //! | protocols (pure) | [`bayeux`] |
 //! | domain (pure) | [`chat`] |
 //! | consequences (pure) | [`push`] |
@@ -31,6 +31,7 @@
 pub mod clock;
 pub mod health;
 pub mod id;
+pub mod json;
 
 pub mod bayeux;
 

@@ -11,6 +11,7 @@ use super::ext::Told;
 use super::message::{Message, Subscription};
 use super::timestamp::Timestamp;
 use crate::clock::Wall;
+use crate::json;
 
 /// The pause of a client that has sent too much.
 pub const TOO_OFTEN_PAUSE: Duration = Duration::from_millis(1_000);
@@ -47,7 +48,7 @@ pub struct Reply<'a> {
 impl Reply<'_> {
     /// The reply as it goes out.
     pub fn encode(&self) -> Bytes {
-        serde_json::to_vec(self).map_or_else(|_| Bytes::from_static(b"{}"), Bytes::from)
+        json::to_vec(self).map_or_else(|_| Bytes::from_static(b"{}"), Bytes::from)
     }
 }
 

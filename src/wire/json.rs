@@ -9,12 +9,11 @@ use serde::{Deserialize, Deserializer as _, Serialize};
 use serde_json::value::RawValue;
 
 use crate::chat::{Kv, KvList};
+use crate::json;
 
 /// A JSON text. The shapes of this module have string keys and nothing that can fail to be written.
 pub(super) fn encode<T: Serialize>(shape: &T) -> Bytes {
-    serde_json::to_vec(shape)
-        .map(Bytes::from)
-        .unwrap_or_default()
+    json::to_vec(shape).map(Bytes::from).unwrap_or_default()
 }
 
 /// A Bayeux message that carries `data` on `channel`.

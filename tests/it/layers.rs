@@ -9,9 +9,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the ground up; a module may use those of lower numbers and itself.
-const LAYERS: [(&str, usize); 15] = [
+const LAYERS: [(&str, usize); 16] = [
     ("clock", 0),
     ("health", 0),
+    ("json", 0),
     ("id", 1),
     ("bayeux", 2),
     ("esp", 2),
