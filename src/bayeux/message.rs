@@ -1,8 +1,10 @@
 //! What a client sends: a JSON array of messages, or one of them bare.
 
+mod written;
+
 use std::borrow::Cow;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::id::ClientId;
@@ -11,6 +13,7 @@ use super::advice::Wish;
 use super::channel::{Channel, Meta};
 use super::error::Error;
 use super::ext::Asked;
+use written::{Batch, Written};
 
 /// How deep JSON may be nested.
 pub const DEPTH_MAX: usize = 128;
@@ -69,19 +72,30 @@ pub fn parse(body: &str, batch_max: usize) -> Result<Vec<Message<'_>>, Malformed
     if deeper_than(body, DEPTH_MAX) {
         return Err(Malformed::Json);
     }
-    let whole: &RawValue = serde_json::from_str(body).map_err(|_| Malformed::Json)?;
-    if whole.get().starts_with('{') {
-        return Ok(vec![read(whole)?]);
-    }
-    if !whole.get().starts_with('[') {
-        return Err(Malformed::NotMessages);
-    }
-    let elements: Vec<&RawValue> =
-        serde_json::from_str(whole.get()).map_err(|_| Malformed::Json)?;
-    if elements.len() > batch_max {
+    let Batch { messages, beyond } = serde_json::from_str(body).map_err(|_| why_not(body))?;
+    if beyond || messages.len() > batch_max {
         return Err(Malformed::TooMany(batch_max));
     }
-    elements.into_iter().map(read).collect()
+    Ok(messages.into_iter().map(Message::from).collect())
+}
+
+/// What is wrong with a body that could not be read: JSON of something else is told from what is no JSON.
+fn why_not(body: &str) -> Malformed {
+    let Ok(whole) = serde_json::from_str::<&RawValue>(body) else {
+        return Malformed::Json;
+    };
+    let elements = match whole.get().as_bytes().first() {
+        Some(b'{') => vec![whole],
+        Some(b'[') => serde_json::from_str(whole.get()).unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    let objects = elements
+        .iter()
+        .all(|element| element.get().starts_with('{'));
+    match objects && !elements.is_empty() {
+        true => Malformed::Json,
+        false => Malformed::NotMessages,
+    }
 }
 
 impl Message<'_> {
@@ -148,56 +162,23 @@ impl Subscription {
     }
 }
 
-/// The fields in whose values we believe nothing yet.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Written<'a> {
-    #[serde(borrow, default, deserialize_with = "present")]
-    id: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    channel: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    client_id: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    data: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    ext: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    timestamp: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    advice: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    subscription: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    minimum_version: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    supported_connection_types: Option<&'a RawValue>,
-}
-
-/// A field that is there, were it `null`.
-fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<&'de RawValue>, D::Error> {
-    <&RawValue>::deserialize(from).map(Some)
-}
-
-fn read(element: &RawValue) -> Result<Message<'_>, Malformed> {
-    if !element.get().starts_with('{') {
-        return Err(Malformed::NotMessages);
+impl<'a> From<Written<'a>> for Message<'a> {
+    fn from(written: Written<'a>) -> Self {
+        let client = written.client_id.and_then(text);
+        Self {
+            id: written.id.and_then(id),
+            channel: written.channel.and_then(text),
+            client: client.and_then(|text| text.parse().ok()),
+            data: written.data,
+            ext: written.ext,
+            stamped: written.timestamp.is_some(),
+            too_often: false,
+            advice: written.advice,
+            subscription: written.subscription,
+            minimum_version: written.minimum_version,
+            connection_types: written.supported_connection_types,
+        }
     }
-    let written: Written<'_> = serde_json::from_str(element.get()).map_err(|_| Malformed::Json)?;
-    let client = written.client_id.and_then(text);
-    Ok(Message {
-        id: written.id.and_then(id),
-        channel: written.channel.and_then(text),
-        client: client.and_then(|text| text.parse().ok()),
-        data: written.data,
-        ext: written.ext,
-        stamped: written.timestamp.is_some(),
-        too_often: false,
-        advice: written.advice,
-        subscription: written.subscription,
-        minimum_version: written.minimum_version,
-        connection_types: written.supported_connection_types,
-    })
 }
 
 fn text(value: &RawValue) -> Option<Cow<'_, str>> {
@@ -220,6 +201,11 @@ fn id(value: &RawValue) -> Option<Box<str>> {
 }
 
 fn deeper_than(json: &str, max: usize) -> bool {
+    // Hardly any body has as many brackets as it would need, and counting them is fast.
+    let opening = json.bytes().filter(|byte| matches!(byte, b'[' | b'{'));
+    if opening.count() <= max {
+        return false;
+    }
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     for byte in json.bytes() {
         match byte {
