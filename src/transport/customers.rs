@@ -147,9 +147,10 @@ impl Shared {
     }
 
     fn knows(&self, channel: &str, denied: &str) -> Result<(), String> {
-        match self.service_of(channel) {
-            Some(_) => Ok(()),
-            None => Err(format!("403:{}:{denied}", channel.replace([',', ':'], "_"))),
+        let name = channel.strip_prefix(CHANNELS).unwrap_or_default();
+        match self.settings().services.contains_key(name) {
+            true => Ok(()),
+            false => Err(format!("403:{}:{denied}", channel.replace([',', ':'], "_"))),
         }
     }
 }

@@ -3,6 +3,9 @@
 //! Each is an HMAC-SHA256 of the store's secret over a door, the chat and the participant, so none has to be kept, and a
 //! wrong one never reaches the store. The CometD key holds its chat's id, because CometD requests need not name it.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -18,6 +21,8 @@ const MAC_BYTES: usize = 32;
 const REST_MAC_BYTES: usize = 16;
 /// Bytes of a service's name in a key, at most; a longer one is left out.
 const SERVICE_BYTES_MAX: usize = 128;
+/// Services whose keys are remembered; those of others are derived every time.
+const SERVICES_MAX: usize = 1_000;
 /// What stands for the `userId` where CometD is spoken.
 const DEPRECATED: &str = "deprecated";
 
@@ -25,6 +30,8 @@ const DEPRECATED: &str = "deprecated";
 #[derive(Clone)]
 pub struct Keys {
     keyed: Hmac<Sha256>,
+    /// The keys of services, once they were asked for: deriving them costs as much as checking one.
+    services: Arc<RwLock<BTreeMap<Box<str>, Keys>>>,
 }
 
 /// What a key opens: no key of one door is ever right at another.
@@ -45,11 +52,29 @@ impl Keys {
         block[..secret.len()].copy_from_slice(&secret);
         Self {
             keyed: Hmac::new(&block.into()),
+            services: Arc::default(),
         }
     }
 
     /// Keys of the chats of one service: a key opens nothing under another service's name.
     pub fn for_service(&self, service: &str) -> Keys {
+        let known = self.services.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(keys) = known.get(service) {
+            return keys.clone();
+        }
+        drop(known);
+        let keys = self.derive(service);
+        let mut known = self
+            .services
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        if known.len() < SERVICES_MAX {
+            known.insert(service.into(), keys.clone());
+        }
+        keys
+    }
+
+    fn derive(&self, service: &str) -> Keys {
         let mut mac = self.keyed.clone();
         mac.update(&[Door::Service as u8]);
         mac.update(service.as_bytes());
@@ -109,8 +134,9 @@ impl Keys {
 
     /// The chat that a CometD key opens.
     pub fn open_cometd(&self, key: &str) -> Option<SessionId> {
-        let session = session_of(&decoded(key))?;
-        bool::from(self.is_cometd(session, key)).then_some(session)
+        let bytes = decoded(key);
+        let session = session_of(&bytes)?;
+        bool::from(self.is_right(session, &bytes)).then_some(session)
     }
 
     /// The chat that a key of either door opens.
@@ -128,11 +154,16 @@ impl Keys {
     }
 
     fn is_cometd(&self, session: SessionId, key: &str) -> Choice {
-        let bytes = decoded(key);
-        let service = bytes.get(SESSION_BYTES + MAC_BYTES..).unwrap_or_default();
-        let mac = self.mac(Door::Cometd, session, CUSTOMER, service);
-        let right = [&session.to_bytes(), &mac[..], service].concat();
-        right.as_slice().ct_eq(&bytes)
+        self.is_right(session, &decoded(key))
+    }
+
+    /// Whether these bytes are a CometD key of the chat. No bytes at all are none.
+    fn is_right(&self, session: SessionId, key: &[u8]) -> Choice {
+        let (head, service) = key.split_at(key.len().min(SESSION_BYTES + MAC_BYTES));
+        let mut right = [0; SESSION_BYTES + MAC_BYTES];
+        right[..SESSION_BYTES].copy_from_slice(&session.to_bytes());
+        right[SESSION_BYTES..].copy_from_slice(&self.mac(Door::Cometd, session, CUSTOMER, service));
+        right.ct_eq(head)
     }
 
     fn mac(
@@ -192,10 +223,7 @@ fn decoded(key: &str) -> Vec<u8> {
 }
 
 fn session_of(bytes: &[u8]) -> Option<SessionId> {
-    let head = bytes.first_chunk::<SESSION_BYTES>()?;
-    let session = SessionId::from_bytes(*head);
-    // Of the 96 bits 94 are an identifier's; the rest is refused as it is in text.
-    session.to_string().parse().ok()
+    SessionId::checked(*bytes.first_chunk()?).ok()
 }
 
 #[cfg(test)]

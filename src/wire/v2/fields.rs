@@ -10,6 +10,8 @@ use crate::wire::json::{Scalar, list, list_has_nul, members, members_in_order, s
 
 const USER_DATA: &str = "userdata";
 const ATTRIBUTES: &str = "eventattributes";
+/// Members that are compared with each other faster than they are sorted.
+const FEW: usize = 16;
 
 /// The fields of a call. Names are found whatever their case; of a repeated field the last counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,12 +51,13 @@ impl Fields {
             .ok_or_else(|| FieldError::malformed("a JSON object is needed"))?;
         let mut fields = Self::default();
         for (name, value) in last_of_each(members) {
-            let lower = name.to_ascii_lowercase();
             match scalar(value) {
                 Scalar::Absent => {}
                 Scalar::Text(text) => fields.add(&name, text)?,
-                Scalar::Nested if lower == USER_DATA => fields.add_user_data_of(value.get())?,
-                Scalar::Nested if lower == ATTRIBUTES => {
+                Scalar::Nested if name.eq_ignore_ascii_case(USER_DATA) => {
+                    fields.add_user_data_of(value.get())?
+                }
+                Scalar::Nested if name.eq_ignore_ascii_case(ATTRIBUTES) => {
                     fields.attributes = list(value)
                         .map(without_system)
                         .filter(|list| !list_has_nul(list))
@@ -65,7 +68,7 @@ impl Fields {
                         })?;
                 }
                 Scalar::Nested => {
-                    fields.nested.insert(lower);
+                    fields.nested.insert(name.to_ascii_lowercase());
                 }
             }
         }
@@ -89,7 +92,7 @@ impl Fields {
     /// It was given as an object or array.
     pub fn optional(&mut self, name: &str) -> Result<Option<String>, FieldError> {
         let lower = name.to_ascii_lowercase();
-        if self.nested.contains(&lower) {
+        if !self.nested.is_empty() && self.nested.contains(&lower) {
             return Err(FieldError::malformed(format!("{name} has to be a string")));
         }
         Ok(self.values.remove(&lower))
@@ -176,6 +179,17 @@ impl Fields {
 
 /// The members whose name does not come again, in their order. The keys of user data are compared with their case.
 fn last_of_each(members: Vec<(String, &RawValue)>) -> Vec<(String, &RawValue)> {
+    // Two names that are not alike without their case are not alike with it.
+    let alike = |one: &str, other: &str| one.eq_ignore_ascii_case(other);
+    let differ = members.len() <= FEW
+        && (1..members.len()).all(|at| {
+            members[..at]
+                .iter()
+                .all(|(name, _)| !alike(name, &members[at].0))
+        });
+    if differ {
+        return members;
+    }
     let mut seen = HashSet::new();
     let mut last: Vec<_> = members
         .into_iter()
