@@ -2,7 +2,9 @@
 //!
 //! What is random in them is handed in by the edges; nothing here reads a source of randomness.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::str::FromStr;
 
 use crate::clock::Wall;
@@ -45,6 +47,51 @@ pub struct Epoch(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an identifier of this kind")]
 pub struct Malformed;
+
+/// A map by identifier. The identifiers in it are random and were made here, so nobody can choose them to collide, and
+/// one multiplication spreads them well enough.
+pub type ById<K, V> = HashMap<K, V, BuildHasherDefault<IdHasher>>;
+
+/// Hashes one identifier.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct IdHasher(u64);
+
+impl IdHasher {
+    const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
+
+    fn fold(&mut self, value: u64) {
+        let product = u128::from(self.0 ^ value) * u128::from(Self::ODD);
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "both halves are folded together"
+        )]
+        let folded = (product as u64) ^ ((product >> 64) as u64);
+        self.0 = folded;
+    }
+}
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.fold(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.fold(value);
+    }
+
+    fn write_u128(&mut self, value: u128) {
+        #[expect(clippy::cast_possible_truncation, reason = "the other half follows")]
+        self.fold(value as u64);
+        #[expect(clippy::cast_possible_truncation, reason = "what is left fits")]
+        self.fold((value >> 64) as u64);
+    }
+}
 
 impl SessionId {
     /// The smallest of all; no session has it.

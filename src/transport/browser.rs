@@ -1,5 +1,6 @@
 //! The `BAYEUX_BROWSER` cookie: it binds HTTP clients to the browser they began in.
 
+use std::hash::RandomState;
 use std::sync::Arc;
 
 use hyper::HeaderMap;
@@ -18,7 +19,7 @@ pub struct Browser(u128);
 
 /// Who holds polls, by browser.
 pub struct Seats {
-    taken: Sharded<Browser, Vec<ClientId>>,
+    taken: Sharded<Browser, Vec<ClientId>, RandomState>,
 }
 
 /// The right to hold a poll; given back when dropped.

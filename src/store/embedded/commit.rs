@@ -2,7 +2,6 @@
 
 mod tell;
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +15,7 @@ use super::queue::{Draft, Job, LaneState, Signal};
 use super::row::Row;
 use super::segments::Segment;
 use crate::clock::Wall;
-use crate::id::SessionId;
+use crate::id::{ById, SessionId};
 use crate::store::{Completion, Condition, Error};
 use tell::{Outcome, refuse, tell};
 
@@ -32,7 +31,7 @@ pub struct Committer {
     sealed: bool,
     /// Zeros are owed from the head on: a failed write may have left something there.
     soiled: u32,
-    copies: HashMap<SessionId, Row>,
+    copies: ById<SessionId, Row>,
 }
 
 /// What becomes of the jobs of one round.
@@ -40,7 +39,7 @@ pub struct Committer {
 struct Group {
     buffer: Vec<u8>,
     frames: Vec<(Header, Place)>,
-    briefs: HashMap<SessionId, Brief>,
+    briefs: ById<SessionId, Brief>,
     outcomes: Vec<Outcome>,
 }
 
@@ -52,7 +51,7 @@ impl Committer {
             head,
             sealed: true,
             soiled: 0,
-            copies: HashMap::new(),
+            copies: ById::default(),
         }
     }
 
