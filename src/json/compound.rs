@@ -197,9 +197,7 @@ impl ser::SerializeStruct for Compound<'_> {
             };
         }
         self.next();
-        // Names stand in our source, without anything that would have to be escaped; it is cheap to be sure.
-        string(self.out, name);
-        self.out.push(b':');
+        super::name(self.out, name);
         self.value(value)
     }
 

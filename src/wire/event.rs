@@ -1,6 +1,6 @@
 //! The event object of the transcript: one shape, of which customers, pushes and agents see more or less.
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use super::json::List;
 use crate::chat::{
@@ -83,15 +83,15 @@ impl<'a> Seen<'a> {
         self.sight != Sight::Customer || !matches!(quit, QuitReason::Logout | QuitReason::Inactive)
     }
 
-    fn agents_only<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+    fn agents_only<M: SerializeStruct>(&self, map: &mut M) -> Result<(), M::Error> {
         if self.sight != Sight::Agent {
             return Ok(());
         }
         if self.event.visibility != Visibility::All {
-            map.serialize_entry("visibility", visibility_name(self.event.visibility))?;
+            map.serialize_field("visibility", visibility_name(self.event.visibility))?;
         }
         if let Some(receiver) = self.event.to {
-            map.serialize_entry("to", &receiver.0)?;
+            map.serialize_field("to", &receiver.0)?;
         }
         Ok(())
     }
@@ -100,23 +100,23 @@ impl<'a> Seen<'a> {
 impl Serialize for Seen<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let event = self.event;
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("from", &From(&event.from))?;
-        map.serialize_entry("index", &event.index)?;
+        let mut map = serializer.serialize_struct("Event", 10)?;
+        map.serialize_field("from", &From(&event.from))?;
+        map.serialize_field("index", &event.index)?;
         if let Some(text) = text_of(&event.kind) {
-            map.serialize_entry("text", text)?;
+            map.serialize_field("text", text)?;
         }
         if let EventKind::Message { message_type, .. } = &event.kind {
-            map.serialize_entry("messageType", message_type)?;
+            map.serialize_field("messageType", message_type)?;
         }
-        map.serialize_entry("type", type_name(&event.kind))?;
-        map.serialize_entry("utcTime", &event.at.0)?;
+        map.serialize_field("type", type_name(&event.kind))?;
+        map.serialize_field("utcTime", &event.at.0)?;
         if let Some(user_data) = self.user_data() {
-            map.serialize_entry("userData", &user_data)?;
+            map.serialize_field("userData", &user_data)?;
         }
         let attributes = self.attributes();
         if !attributes.is_empty() {
-            map.serialize_entry("eventAttributes", &List(&attributes))?;
+            map.serialize_field("eventAttributes", &List(&attributes))?;
         }
         self.agents_only(&mut map)?;
         map.end()
@@ -127,10 +127,10 @@ struct From<'a>(&'a Author);
 
 impl Serialize for From<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(3))?;
-        map.serialize_entry("nickname", &self.0.nickname)?;
-        map.serialize_entry("participantId", &self.0.participant.0)?;
-        map.serialize_entry("type", user_type_name(self.0.user_type))?;
+        let mut map = serializer.serialize_struct("From", 3)?;
+        map.serialize_field("nickname", &self.0.nickname)?;
+        map.serialize_field("participantId", &self.0.participant.0)?;
+        map.serialize_field("type", user_type_name(self.0.user_type))?;
         map.end()
     }
 }

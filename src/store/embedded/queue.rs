@@ -87,6 +87,10 @@ pub struct Queue {
 struct State {
     jobs: VecDeque<Job>,
     bytes: usize,
+    /// The commit thread waits for a job. Telling it when it does not would cost a system call for each message.
+    idle: bool,
+    /// How many wait for room.
+    crowd: usize,
     stopped: bool,
 }
 
@@ -96,15 +100,20 @@ impl Queue {
         let mut state = self.state();
         if patient && state.is_full() {
             add(&stats.queue_full, 1);
+            state.crowd += 1;
             state = self
                 .drained
                 .wait_while(state, |state| state.is_full() && !state.stopped)
                 .unwrap_or_else(PoisonError::into_inner);
+            state.crowd -= 1;
         }
         state.bytes += job.bytes();
         state.jobs.push_back(job);
+        let idle = std::mem::take(&mut state.idle);
         drop(state);
-        self.filled.notify_one();
+        if idle {
+            self.filled.notify_one();
+        }
     }
 
     /// Takes what one group may hold, after waiting for it for so long.
@@ -113,10 +122,12 @@ impl Queue {
         let mut state = self
             .filled
             .wait_timeout_while(state, patience, |state| {
-                state.jobs.is_empty() && !state.stopped
+                state.idle = state.jobs.is_empty() && !state.stopped;
+                state.idle
             })
             .unwrap_or_else(PoisonError::into_inner)
             .0;
+        state.idle = false;
         let mut taken = Vec::new();
         let mut bytes = 0;
         while let Some(job) = state.jobs.pop_front() {
@@ -127,8 +138,11 @@ impl Queue {
             }
         }
         state.bytes -= bytes;
+        let crowd = state.crowd;
         drop(state);
-        self.drained.notify_all();
+        if crowd > 0 {
+            self.drained.notify_all();
+        }
         taken
     }
 
