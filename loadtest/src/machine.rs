@@ -58,18 +58,6 @@ impl Process {
         self.status("VmRSS:").map(|kib| kib * 1024)
     }
 
-    /// The highest that [`Process::resident`] has been, in bytes.
-    pub fn peak(self) -> Result<u64> {
-        self.status("VmHWM:").map(|kib| kib * 1024)
-    }
-
-    /// Open descriptors.
-    pub fn descriptors(self) -> Result<usize> {
-        Ok(fs::read_dir(self.file("fd"))
-            .context("the server is gone")?
-            .count())
-    }
-
     fn status(self, field: &str) -> Result<u64> {
         let text = fs::read_to_string(self.file("status")).context("the server is gone")?;
         let line = text.lines().find_map(|line| line.strip_prefix(field));

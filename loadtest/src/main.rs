@@ -1,6 +1,16 @@
 //! Measures Parlor, and other Bayeux servers beside it, on loopback: an open loop, latencies from when a message was
 //! due, everything that is received held to what was sent.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line prints"
+)]
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, reason = "a test that cannot go on fails")
+)]
+
 mod bayeux;
 mod commands;
 mod machine;

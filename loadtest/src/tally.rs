@@ -31,8 +31,6 @@ pub struct Latency {
     pub p99: f64,
     /// All but one in a thousand were faster.
     pub p999: f64,
-    /// The slowest.
-    pub max: f64,
 }
 
 impl Tally {
@@ -82,7 +80,6 @@ impl Tally {
             p50: at(0.5),
             p99: at(0.99),
             p999: at(0.999),
-            max: self.latencies.max() as f64 / 1e6,
         }
     }
 

@@ -71,6 +71,9 @@ impl Default for Options {
 
 /// Runs the sub-command.
 pub fn run(options: &Options, start: &Start) -> Result<Report> {
+    if options.door == Door::Rest && options.agent_share > 0 {
+        bail!("customers over REST write, and do not read: --agent-share is for the others");
+    }
     let parlor = start.parlor(&[])?;
     let title = format!(
         "chat: {} chats over {:?}, {} agents, {} bytes",
