@@ -112,12 +112,18 @@ impl Message<'_> {
 
     /// Whether it is a handshake.
     pub fn is_handshake(&self) -> bool {
-        self.target() == Ok(Channel::Meta(Meta::Handshake))
+        self.may_be("/meta/handshake") && self.target() == Ok(Channel::Meta(Meta::Handshake))
     }
 
     /// Whether it is a connect.
     pub fn is_connect(&self) -> bool {
-        self.target() == Ok(Channel::Meta(Meta::Connect))
+        self.may_be("/meta/connect") && self.target() == Ok(Channel::Meta(Meta::Connect))
+    }
+
+    /// Saves a closer look at most messages, which are asked this more than once.
+    fn may_be(&self, name: &str) -> bool {
+        let channel = self.channel.as_deref();
+        channel.is_some_and(|channel| channel.starts_with(name))
     }
 
     /// What it asks of the connect.

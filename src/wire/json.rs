@@ -16,9 +16,14 @@ pub(super) fn encode<T: Serialize>(shape: &T) -> Bytes {
     json::to_vec(shape).map(Bytes::from).unwrap_or_default()
 }
 
+/// Room for a message that carries one event of usual length: an encoding that fits is never moved.
+const MESSAGE_BYTES: usize = 1024;
+
 /// A Bayeux message that carries `data` on `channel`.
 pub(super) fn on_channel<T: Serialize>(channel: &str, data: &T) -> Bytes {
-    encode(&Message { channel, data })
+    let mut message = Vec::with_capacity(MESSAGE_BYTES);
+    let written = json::append(&mut message, &Message { channel, data });
+    written.map(|()| Bytes::from(message)).unwrap_or_default()
 }
 
 #[derive(Serialize)]
