@@ -88,7 +88,6 @@ impl Hasher for IdHasher {
     fn write_u128(&mut self, value: u128) {
         #[expect(clippy::cast_possible_truncation, reason = "the other half follows")]
         self.fold(value as u64);
-        #[expect(clippy::cast_possible_truncation, reason = "what is left fits")]
         self.fold((value >> 64) as u64);
     }
 }
