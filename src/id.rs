@@ -2,9 +2,12 @@
 //!
 //! What is random in them is handed in by the edges; nothing here reads a source of randomness.
 
+mod map;
+
 use std::fmt;
 use std::str::FromStr;
 
+pub use self::map::SessionMap;
 use crate::clock::Wall;
 
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";

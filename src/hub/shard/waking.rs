@@ -9,7 +9,7 @@ impl Shard {
     /// A sleeping session has something to do.
     pub(super) fn wake(&mut self, session: SessionId) {
         if let Entry::Vacant(place) = self.rooms.entry(session) {
-            place.insert(Slot::Loading(Loading::default()));
+            place.insert(Slot::Loading(Box::default()));
             self.outputs.push_back(Output::Load(session));
         }
     }
