@@ -98,7 +98,11 @@ mod tests {
             assert_eq!(map.remove(&session(number)), Some(number));
         }
         assert!(map.capacity() <= 2048, "{}", map.capacity());
-        assert_eq!(map.get(&session(3)), Some(&3), "those that are left are found");
+        assert_eq!(
+            map.get(&session(3)),
+            Some(&3),
+            "those that are left are found"
+        );
     }
 
     #[test]
@@ -106,7 +110,12 @@ mod tests {
         let hash = |number| BuildHasherDefault::<Fold>::default().hash_one(session(number));
         let low: HashSet<u64> = (0..1000).map(|number| hash(number) & 0xFFFF).collect();
         let high: HashSet<u64> = (0..1000).map(|number| hash(number) >> 48).collect();
-        assert!(low.len() > 950 && high.len() > 950, "{} {}", low.len(), high.len());
+        assert!(
+            low.len() > 950 && high.len() > 950,
+            "{} {}",
+            low.len(),
+            high.len()
+        );
     }
 
     fn session(number: u64) -> SessionId {

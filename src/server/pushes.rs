@@ -5,7 +5,7 @@ use std::sync::Arc;
 use prometheus_client::registry::Registry;
 use tokio::sync::mpsc;
 
-use super::{random, settings};
+use super::settings;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::hub::shard::{Input, Push};
@@ -21,13 +21,19 @@ impl shards::Pushes for Pushes {
     fn offer(&self, push: Push) -> Result<(), Push> {
         let job = Job {
             delivery: push.delivery,
-            destination: Arc::from(push.destination.as_str()),
-            body: push.body.clone(),
-            traceparent: traceparent().into(),
+            destination: push.destination,
+            body: push.body,
+            traceparent: traceparent(),
             owed_at: push.owed_at,
             failed: push.failed,
         };
-        self.0.offer(job).map_err(|_| push)
+        self.0.offer(job).map_err(|job| Push {
+            delivery: job.delivery,
+            destination: job.destination,
+            body: job.body,
+            owed_at: job.owed_at,
+            failed: job.failed,
+        })
     }
 
     fn gave_up(&self, destination: &str) {
@@ -35,7 +41,7 @@ impl shards::Pushes for Pushes {
     }
 
     fn owed(&self, destination: &str, more: i64) {
-        self.0.metrics().owed(destination).inc_by(more);
+        self.0.owed(destination, more);
     }
 }
 
@@ -82,10 +88,16 @@ async fn tell(shards: Arc<[mpsc::Sender<Input>]>, report: Report) {
 
 /// A new trace: W3C *Trace Context*, version 00, sampled.
 fn traceparent() -> String {
-    format!(
-        "00-{:016x}{:016x}-{:016x}-01",
-        random() | 1,
-        random(),
-        random() | 1
-    )
+    let mut random = [0; 24];
+    // Without randomness traces are mixed up, no worse.
+    let _ = getrandom::fill(&mut random);
+    let (trace, parent) = random.split_at(16);
+    let number = |bytes: &[u8]| {
+        let wide = bytes
+            .iter()
+            .fold(0, |wide, byte| wide << 8 | u128::from(*byte));
+        // None of the two may be 0.
+        wide | 1
+    };
+    format!("00-{:032x}-{:016x}-01", number(trace), number(parent))
 }
