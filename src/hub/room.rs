@@ -247,6 +247,11 @@ impl Room {
 }
 
 impl Durable {
+    /// It has begun and is not over.
+    pub(super) fn is_open(&self) -> bool {
+        self.next_index > 1 && !self.closed
+    }
+
     /// What may be told once everything in `chat` is durable.
     pub(super) fn of(chat: &chat::Session, push: Option<&Subscriber>) -> Self {
         Self {

@@ -21,15 +21,15 @@ impl shards::Pushes for Pushes {
     fn offer(&self, push: Push) -> Result<(), Push> {
         let job = Job {
             delivery: push.delivery,
-            destination: push.destination,
+            destination: push.destination.into(),
             body: push.body,
-            traceparent: traceparent(),
+            traceparent: traceparent().into(),
             owed_at: push.owed_at,
             failed: push.failed,
         };
         self.0.offer(job).map_err(|job| Push {
             delivery: job.delivery,
-            destination: job.destination,
+            destination: job.destination.into(),
             body: job.body,
             owed_at: job.owed_at,
             failed: job.failed,

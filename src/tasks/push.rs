@@ -34,11 +34,11 @@ pub struct Job {
     /// Which delivery; as text it is the `webhook-id`.
     pub delivery: DeliveryId,
     /// [`push::Subscription::destination`].
-    pub destination: String,
+    pub destination: Box<str>,
     /// The same for every attempt.
     pub body: Bytes,
     /// The `traceparent` header.
-    pub traceparent: String,
+    pub traceparent: Box<str>,
     /// When the delivery became owed.
     pub owed_at: Instant,
     /// Attempts that failed before.

@@ -55,6 +55,8 @@ pub struct Shard {
     keys: wire::keys::Keys,
     load: Arc<Load>,
     rooms: SessionMap<Slot>,
+    /// How many of them are open.
+    open: usize,
     /// When each awake session is looked after next.
     timers: BTreeSet<(Instant, SessionId)>,
     /// Batches on their way to the disk, in the order of their tickets, which have no gaps.
@@ -158,6 +160,7 @@ impl Shard {
             keys,
             load,
             rooms: SessionMap::default(),
+            open: 0,
             timers: BTreeSet::new(),
             pending: VecDeque::new(),
             next_ticket: 1,
@@ -210,6 +213,11 @@ impl Shard {
     /// How many sessions are awake.
     pub fn awake(&self) -> usize {
         self.rooms.len()
+    }
+
+    /// How many of them are open: begun, durably, and not closed.
+    pub fn awake_and_open(&self) -> usize {
+        self.open
     }
 
     /// How many batches are on their way to the disk.

@@ -86,7 +86,7 @@ impl Receiver {
         let mut headers = HeaderMap::with_capacity(5);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(TIMESTAMP, HeaderValue::from(seconds));
-        let traceparent = job.traceparent.clone();
+        let traceparent = job.traceparent.to_string();
         for (name, value) in [(ID, id), (SIGNATURE, signature), (TRACEPARENT, traceparent)] {
             if !value.is_empty()
                 && let Ok(value) = HeaderValue::try_from(value)
