@@ -86,18 +86,30 @@ async fn tell(shards: Arc<[mpsc::Sender<Input>]>, report: Report) {
     }
 }
 
-/// A new trace: W3C *Trace Context*, version 00, sampled.
+/// A new trace: W3C *Trace Context*, version 00, sampled. Neither of its two identifiers may be 0.
 fn traceparent() -> String {
     let mut random = [0; 24];
     // Without randomness traces are mixed up, no worse.
     let _ = getrandom::fill(&mut random);
-    let (trace, parent) = random.split_at(16);
-    let number = |bytes: &[u8]| {
-        let wide = bytes
-            .iter()
-            .fold(0, |wide, byte| wide << 8 | u128::from(*byte));
-        // None of the two may be 0.
-        wide | 1
-    };
-    format!("00-{:032x}-{:016x}-01", number(trace), number(parent))
+    let (words, _) = random.as_chunks();
+    let word = |at: usize| words.get(at).copied().map_or(0, u64::from_ne_bytes);
+    format!(
+        "00-{:016x}{:016x}-{:016x}-01",
+        word(0) | 1,
+        word(1),
+        word(2) | 1
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_push_begins_a_trace_of_its_own() {
+        let (one, other) = (traceparent(), traceparent());
+        assert_ne!(one, other);
+        let lengths: Vec<usize> = one.split('-').map(str::len).collect();
+        assert_eq!(lengths, [2, 32, 16, 2]);
+    }
 }
