@@ -2,11 +2,12 @@
 //!
 //! What is random in them is handed in by the edges; nothing here reads a source of randomness.
 
-use std::collections::HashMap;
+mod map;
+
 use std::fmt;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::str::FromStr;
 
+pub use self::map::{ById, IdHasher, SessionMap};
 use crate::clock::Wall;
 
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -47,50 +48,6 @@ pub struct Epoch(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an identifier of this kind")]
 pub struct Malformed;
-
-/// A map by identifier. The identifiers in it are random and were made here, so nobody can choose them to collide, and
-/// one multiplication spreads them well enough.
-pub type ById<K, V> = HashMap<K, V, BuildHasherDefault<IdHasher>>;
-
-/// Hashes one identifier.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct IdHasher(u64);
-
-impl IdHasher {
-    const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
-
-    fn fold(&mut self, value: u64) {
-        let product = u128::from(self.0 ^ value) * u128::from(Self::ODD);
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "both halves are folded together"
-        )]
-        let folded = (product as u64) ^ ((product >> 64) as u64);
-        self.0 = folded;
-    }
-}
-
-impl Hasher for IdHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.fold(u64::from(*byte));
-        }
-    }
-
-    fn write_u64(&mut self, value: u64) {
-        self.fold(value);
-    }
-
-    fn write_u128(&mut self, value: u128) {
-        #[expect(clippy::cast_possible_truncation, reason = "the other half follows")]
-        self.fold(value as u64);
-        self.fold((value >> 64) as u64);
-    }
-}
 
 impl SessionId {
     /// The smallest of all; no session has it.
@@ -234,19 +191,17 @@ impl fmt::Display for DeliveryId {
     }
 }
 
-/// Digits that fit into 64 bits, and their weight: dividing 128 bits costs a hundred times as much as dividing 64 by a
-/// constant.
-const CHUNK: usize = 10;
-const CHUNK_WEIGHT: u128 = 62u128.pow(CHUNK as u32);
-
 fn base62<const LENGTH: usize>(mut value: u128, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    // So many digits fit into 64 bits; wider divisions are slow.
+    const AT_ONCE: usize = 10;
+    const STEP: u128 = 62u128.pow(AT_ONCE as u32);
     let mut text = [b'0'; LENGTH];
-    for chunk in text.rchunks_mut(CHUNK) {
-        let mut part = u64::try_from(value % CHUNK_WEIGHT).unwrap_or(0);
-        value /= CHUNK_WEIGHT;
-        for place in chunk.iter_mut().rev() {
-            *place = BASE62[usize::try_from(part % 62).unwrap_or(0)];
-            part /= 62;
+    for places in text.rchunks_mut(AT_ONCE) {
+        let mut digits = u64::try_from(value % STEP).unwrap_or(0);
+        value /= STEP;
+        for place in places.iter_mut().rev() {
+            *place = BASE62[usize::try_from(digits % 62).unwrap_or(0)];
+            digits /= 62;
         }
     }
     f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)

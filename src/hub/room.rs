@@ -54,6 +54,8 @@ pub(super) struct Room {
     /// The last durable events, without a gap up to the end.
     tail: VecDeque<Arc<Event>>,
     tail_bytes: usize,
+    /// Older events, read from the store for the pushes that come next.
+    pub(super) ahead: VecDeque<Arc<Event>>,
     /// Batches on their way to the disk.
     pub(super) committing: u32,
     /// Reads on their way from the disk.
@@ -104,6 +106,7 @@ impl Room {
             durable,
             tail: VecDeque::new(),
             tail_bytes: 0,
+            ahead: VecDeque::new(),
             committing: 0,
             fetching: 0,
             timer: None,
@@ -161,6 +164,14 @@ impl Room {
     pub(super) fn recent(&self, from: u64) -> Option<impl Iterator<Item = &Arc<Event>>> {
         let first = self.first_recent();
         (from >= first).then(|| self.tail.iter().filter(move |event| event.index >= from))
+    }
+
+    /// The event of the next push, if it was read together with the last one's.
+    pub(super) fn read_ahead(&mut self, index: u64) -> Option<Arc<Event>> {
+        while self.ahead.front().is_some_and(|event| event.index < index) {
+            self.ahead.pop_front();
+        }
+        self.ahead.pop_front_if(|event| event.index == index)
     }
 
     /// An event became durable.
@@ -247,6 +258,11 @@ impl Room {
 }
 
 impl Durable {
+    /// It has begun and is not over.
+    pub(super) fn is_open(&self) -> bool {
+        self.next_index > 1 && !self.closed
+    }
+
     /// What may be told once everything in `chat` is durable.
     pub(super) fn of(chat: &chat::Session, push: Option<&Subscriber>) -> Self {
         Self {

@@ -82,7 +82,12 @@ impl Heart {
         };
         let inputs = inputs.into_iter().zip(&heart.shards).zip(notes);
         let runners = inputs.map(runner).map(Runner::run).collect();
-        tokio::spawn(wake::run(heart.store.clone(), heart.shards.clone(), clock));
+        tokio::spawn(wake::run(
+            heart.store.clone(),
+            heart.shards.clone(),
+            heart.gauges.clone(),
+            clock,
+        ));
         Ok(Self {
             runners: Mutex::new(runners),
             ..heart

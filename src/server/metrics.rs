@@ -135,7 +135,7 @@ impl Watched {
             encoder,
             "parlor_sessions_dormant",
             "Chat sessions that are not closed and not in memory",
-            open.saturating_sub(awake),
+            open.saturating_sub(self.gauges.awake_and_open.load(Relaxed) as u64),
         )
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use prometheus_client::registry::Registry;
 use tokio::sync::mpsc;
 
-use super::{random, settings};
+use super::settings;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::hub::shard::{Input, Push};
@@ -21,13 +21,19 @@ impl shards::Pushes for Pushes {
     fn offer(&self, push: Push) -> Result<(), Push> {
         let job = Job {
             delivery: push.delivery,
-            destination: Arc::from(push.destination.as_str()),
-            body: push.body.clone(),
+            destination: push.destination.into(),
+            body: push.body,
             traceparent: traceparent().into(),
             owed_at: push.owed_at,
             failed: push.failed,
         };
-        self.0.offer(job).map_err(|_| push)
+        self.0.offer(job).map_err(|job| Push {
+            delivery: job.delivery,
+            destination: job.destination.into(),
+            body: job.body,
+            owed_at: job.owed_at,
+            failed: job.failed,
+        })
     }
 
     fn gave_up(&self, destination: &str) {
@@ -35,7 +41,7 @@ impl shards::Pushes for Pushes {
     }
 
     fn owed(&self, destination: &str, more: i64) {
-        self.0.metrics().owed(destination).inc_by(more);
+        self.0.owed(destination, more);
     }
 }
 
@@ -80,12 +86,30 @@ async fn tell(shards: Arc<[mpsc::Sender<Input>]>, report: Report) {
     }
 }
 
-/// A new trace: W3C *Trace Context*, version 00, sampled.
+/// A new trace: W3C *Trace Context*, version 00, sampled. Neither of its two identifiers may be 0.
 fn traceparent() -> String {
+    let mut random = [0; 24];
+    // Without randomness traces are mixed up, no worse.
+    let _ = getrandom::fill(&mut random);
+    let (words, _) = random.as_chunks();
+    let word = |at: usize| words.get(at).copied().map_or(0, u64::from_ne_bytes);
     format!(
         "00-{:016x}{:016x}-{:016x}-01",
-        random() | 1,
-        random(),
-        random() | 1
+        word(0) | 1,
+        word(1),
+        word(2) | 1
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_push_begins_a_trace_of_its_own() {
+        let (one, other) = (traceparent(), traceparent());
+        assert_ne!(one, other);
+        let lengths: Vec<usize> = one.split('-').map(str::len).collect();
+        assert_eq!(lengths, [2, 32, 16, 2]);
+    }
 }

@@ -34,11 +34,11 @@ pub struct Job {
     /// Which delivery; as text it is the `webhook-id`.
     pub delivery: DeliveryId,
     /// [`push::Subscription::destination`].
-    pub destination: Arc<str>,
+    pub destination: Box<str>,
     /// The same for every attempt.
     pub body: Bytes,
     /// The `traceparent` header.
-    pub traceparent: Arc<str>,
+    pub traceparent: Box<str>,
     /// When the delivery became owed.
     pub owed_at: Instant,
     /// Attempts that failed before.
@@ -166,6 +166,16 @@ impl Poster {
     pub fn metrics(&self) -> &Metrics {
         &self.shared.metrics
     }
+
+    /// So many more pushes are owed to a destination, or fewer, as the hub counts them.
+    pub fn owed(&self, destination: &str, more: i64) {
+        match self.shared.lane(destination) {
+            Some(lane) => lane.counted.owed(more),
+            None => {
+                self.metrics().owed(destination).inc_by(more);
+            }
+        }
+    }
 }
 
 impl Shared {
@@ -201,8 +211,8 @@ impl Shared {
             }
         }
         for (name, receiver) in receivers {
-            self.metrics.begin(&name);
-            let lane = Arc::new(Lane::new(name.clone(), receiver));
+            let counted = self.metrics.of(&name);
+            let lane = Arc::new(Lane::new(name.clone(), receiver, counted));
             lanes.insert(name, lane);
         }
     }
@@ -253,8 +263,7 @@ impl Shared {
         let began = self.clock.now();
         let answer = receiver.post(job, began.wall).await;
         let now = self.clock.now().instant;
-        self.metrics
-            .attempted(&job.destination, answer, now.since(began.instant));
+        lane.counted.attempted(answer, now.since(began.instant));
         let verdict = push::classify(answer);
         let outcome = match verdict {
             Verdict::Delivered => Outcome::Delivered,
@@ -273,6 +282,7 @@ impl Shared {
         if outcome != Outcome::Delivered {
             lane.log_failure(job, &answer.reason(), &outcome, now);
         }
+        lane.counted.settled(&outcome);
         self.settle(job, outcome).await;
         match verdict {
             Verdict::Delivered => Ended::Succeeded,
@@ -285,11 +295,12 @@ impl Shared {
     /// A job of a destination that takes none.
     async fn give_up(&self, job: &Job, closed: Closed) {
         let reason = closed.reason().to_owned();
-        self.settle(job, Outcome::Dead { reason }).await;
+        let outcome = Outcome::Dead { reason };
+        self.metrics.settled(&job.destination, &outcome);
+        self.settle(job, outcome).await;
     }
 
     async fn settle(&self, job: &Job, outcome: Outcome) {
-        self.metrics.settled(&job.destination, &outcome);
         let delivery = job.delivery;
         (self.tell)(Report::Settled { delivery, outcome }).await;
     }

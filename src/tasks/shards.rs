@@ -3,6 +3,7 @@
 //! Each shard is one task. It takes what has come in since its last turn, lets the machine work through it, and hands the
 //! batches to its lane of the store together: one turn, one group.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, mpsc, watch};
@@ -52,8 +53,12 @@ pub struct Runner {
 /// What all shards are doing, summed.
 #[derive(Debug, Default)]
 pub struct Gauges {
-    /// Sessions in memory, by shard.
-    pub awake: std::sync::atomic::AtomicUsize,
+    /// Sessions in memory.
+    pub awake: AtomicUsize,
+    /// Of them, those that are open.
+    pub awake_and_open: AtomicUsize,
+    /// Sessions that are being loaded from the store.
+    pub loading: AtomicUsize,
 }
 
 /// What of the queue is left to do.
@@ -80,13 +85,15 @@ impl Runner {
         let arrived = completions.clone();
         let mut lane = self.store.lane(Box::new(move |done| arrived.put(done)));
         let mut inputs = Vec::with_capacity(TURN);
-        let mut awake = 0;
+        let (mut awake, mut open) = (0, 0);
         let mut queue = Queue::Open;
         while queue != Queue::Empty || self.shard.in_flight() > 0 {
             queue = self.turn(&completions, &mut inputs, queue).await;
             self.work(completions.take(), inputs.drain(..));
             self.perform(lane.as_mut());
-            self.gauges.count(&mut awake, self.shard.awake());
+            count(&self.gauges.awake, &mut awake, self.shard.awake());
+            let now_open = self.shard.awake_and_open();
+            count(&self.gauges.awake_and_open, &mut open, now_open);
         }
         self.shard.put_all_away(self.clock.now());
         self.perform(lane.as_mut());
@@ -144,7 +151,13 @@ impl Runner {
                 Output::Reset => lane.reset(),
                 Output::Load(session) => {
                     let load = self.store.load(session);
-                    self.answer(async move { Input::Loaded(session, Box::new(load.await)) });
+                    let gauges = self.gauges.clone();
+                    gauges.loading.fetch_add(1, Relaxed);
+                    self.answer(async move {
+                        let loaded = load.await;
+                        gauges.loading.fetch_sub(1, Relaxed);
+                        Input::Loaded(session, Box::new(loaded))
+                    });
                 }
                 Output::Fetch(fetch) => {
                     let read = self.store.read(fetch.session, fetch.from, fetch.bytes_max);
@@ -199,14 +212,12 @@ impl Completions {
     }
 }
 
-impl Gauges {
-    fn count(&self, before: &mut usize, now: usize) {
-        use std::sync::atomic::Ordering::Relaxed;
-        if now >= *before {
-            self.awake.fetch_add(now - *before, Relaxed);
-        } else {
-            self.awake.fetch_sub(*before - now, Relaxed);
-        }
-        *before = now;
+/// Brings one shard's share of a sum up to date.
+fn count(sum: &AtomicUsize, before: &mut usize, now: usize) {
+    if now >= *before {
+        sum.fetch_add(now - *before, Relaxed);
+    } else {
+        sum.fetch_sub(*before - now, Relaxed);
     }
+    *before = now;
 }

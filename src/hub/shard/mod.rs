@@ -41,7 +41,7 @@ use super::room::{Durable, Room};
 use super::seat::{Parting, Seat, Viewer, ViewerId};
 use crate::chat::{self, Caller, Command, Create, Event, Join, Policy};
 use crate::clock::{Instant, Now};
-use crate::id::{ById, DeliveryId, ParticipantId, SessionId};
+use crate::id::{DeliveryId, ParticipantId, SessionId, SessionMap};
 use crate::push::{self, Outcome, ResendSchedule, Subscription};
 use crate::store::{self, Batch, Completion, Record, Snapshot, Stored};
 use crate::wire;
@@ -54,7 +54,9 @@ pub struct Shard {
     settings: Arc<Settings>,
     keys: wire::keys::Keys,
     load: Arc<Load>,
-    rooms: ById<SessionId, Slot>,
+    rooms: SessionMap<Slot>,
+    /// How many of them are open.
+    open: usize,
     /// When each awake session is looked after next.
     timers: BTreeSet<(Instant, SessionId)>,
     /// Batches on their way to the disk, in the order of their tickets, which have no gaps.
@@ -73,7 +75,7 @@ pub struct Shard {
     /// Pushes for which their destination had no room, by destination.
     push_queue: HashMap<String, VecDeque<SessionId>>,
     /// How many pushes each session owes, awake or asleep, and to where; those that owe none are not here.
-    owing: ById<SessionId, (String, usize)>,
+    owing: SessionMap<(String, usize)>,
     /// Pushes that wait for their next attempt, by destination.
     push_retries: HashMap<String, BTreeSet<SessionId>>,
     /// Destinations that have answered again after failures, until the next failure that is heard of here.
@@ -85,7 +87,7 @@ pub struct Shard {
 
 enum Slot {
     Awake(Box<Room>),
-    Loading(Loading),
+    Loading(Box<Loading>),
 }
 
 #[derive(Default)]
@@ -157,7 +159,8 @@ impl Shard {
             settings,
             keys,
             load,
-            rooms: ById::default(),
+            rooms: SessionMap::default(),
+            open: 0,
             timers: BTreeSet::new(),
             pending: VecDeque::new(),
             next_ticket: 1,
@@ -167,7 +170,7 @@ impl Shard {
             resume_at: now.instant,
             list: Vec::new(),
             push_queue: HashMap::new(),
-            owing: ById::default(),
+            owing: SessionMap::default(),
             push_retries: HashMap::new(),
             recovered: HashSet::new(),
             started: now.instant,
@@ -212,6 +215,11 @@ impl Shard {
         self.rooms.len()
     }
 
+    /// How many of them are open: begun, durably, and not closed.
+    pub fn awake_and_open(&self) -> usize {
+        self.open
+    }
+
     /// How many batches are on their way to the disk.
     pub fn in_flight(&self) -> usize {
         self.pending.len()
@@ -226,10 +234,10 @@ impl Shard {
             None => {
                 self.rooms.insert(
                     session,
-                    Slot::Loading(Loading {
+                    Slot::Loading(Box::new(Loading {
                         waiting: vec![ask],
                         ..Loading::default()
-                    }),
+                    })),
                 );
                 self.outputs.push_back(Output::Load(session));
             }

@@ -7,6 +7,10 @@ use super::*;
 use crate::hub::fan_out::CUSTOMER;
 use crate::push::{Content, Delivery, GivenUp, Look, Subscriber};
 
+/// Where the event of a push has to be read from the store, so much is read at once: a chat that catches up does not read
+/// for each of its pushes.
+const READ_BYTES: usize = 16 * 1024;
+
 impl Shard {
     /// The customer has everything before `position`.
     pub(super) fn acknowledge(&mut self, session: SessionId, position: u64, now: Now) {
@@ -106,7 +110,10 @@ impl Shard {
         let number = delivery.number;
         room.pushing = Some(number);
         match room.event_to_push(&self.settings) {
-            Some(index) => self.fetch(session, index, 1, Purpose::Push(number)),
+            Some(index) => match room.read_ahead(index) {
+                Some(event) => self.hand_out(session, Some(&event)),
+                None => self.fetch(session, index, READ_BYTES, Purpose::Push(number)),
+            },
             None => self.hand_out(session, None),
         }
     }
@@ -119,9 +126,15 @@ impl Shard {
         result: Result<Vec<Event>, store::Error>,
         now: Now,
     ) {
-        let event = result.map(|events| events.into_iter().next());
-        match event {
-            Ok(event) => self.hand_out(session, event.as_ref()),
+        match result {
+            Ok(events) => {
+                let mut events = events.into_iter().map(Arc::new);
+                let event = events.next();
+                if let Some(room) = self.room(session) {
+                    room.ahead = events.collect();
+                }
+                self.hand_out(session, event.as_deref());
+            }
             Err(error) => {
                 tracing::error!(%session, number, %error, "the event of a push cannot be read");
                 self.settled(

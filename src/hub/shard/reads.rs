@@ -97,8 +97,9 @@ impl Shard {
         let Some(purpose) = room.in_turn(purpose) else {
             return;
         };
-        let recent: Option<Vec<Arc<Event>>> =
-            room.recent(from).map(|events| events.cloned().collect());
+        let wanted = purpose.events_max();
+        let recent = room.recent(from);
+        let recent = recent.map(|events| events.take(wanted).cloned().collect::<Vec<_>>());
         if let Some(events) = recent {
             return self.serve(session, from, purpose, &events, None);
         }
@@ -269,6 +270,14 @@ impl Room {
 }
 
 impl Purpose {
+    /// How many events it wants at most.
+    fn events_max(&self) -> usize {
+        match self {
+            Purpose::Push(_) | Purpose::DeadLetter(_) => 1,
+            Purpose::Page(..) | Purpose::Join { .. } | Purpose::Seat(_) => usize::MAX,
+        }
+    }
+
     pub(super) fn refuse(self, refusal: Refusal) {
         match self {
             Purpose::Page(_, _, reply) => reply(Err(refusal)),

@@ -152,7 +152,7 @@ impl Shard {
         let Some(Slot::Awake(room)) = self.rooms.remove(&session) else {
             return;
         };
-        self.unschedule(&room);
+        self.lay_aside(&room);
         let owes = room.push.as_ref().is_some_and(|push| push.head().is_some());
         let owing_max = if room.push_queued {
             owing_max.min(PUSH_FALLBACK)
@@ -176,7 +176,7 @@ impl Shard {
 
     fn forget(&mut self, session: SessionId) {
         if let Some(Slot::Awake(room)) = self.rooms.remove(&session) {
-            self.unschedule(&room);
+            self.lay_aside(&room);
             self.forget_push(&room);
             self.count_owed(session);
             self.outputs.push_back(Output::Forget(session));
@@ -236,7 +236,9 @@ impl Shard {
         }
     }
 
-    pub(super) fn unschedule(&mut self, room: &Room) {
+    /// A room is no longer there to be looked after, nor counted.
+    pub(super) fn lay_aside(&mut self, room: &Room) {
+        self.open -= usize::from(room.durable.is_open());
         if let Some(at) = room.timer {
             self.timers.remove(&(at, room.id));
         }

@@ -43,6 +43,7 @@ impl Shard {
             then,
         } = pending;
         if let Some(room) = self.rooms.get_mut(&session).and_then(Slot::awake) {
+            let was_open = room.durable.is_open();
             if room.durable.next_index == 1 {
                 self.load.opened();
             }
@@ -50,6 +51,8 @@ impl Shard {
                 self.load.closed();
             }
             room.durable = after;
+            self.open -= usize::from(was_open);
+            self.open += usize::from(after.is_open());
             for event in &events {
                 self.load.tally().happened(&event.kind);
                 room.tell(&self.keys, event);
@@ -119,10 +122,10 @@ impl Shard {
             let Some(Slot::Awake(room)) = self.rooms.remove(&session) else {
                 continue;
             };
-            self.unschedule(&room);
+            self.lay_aside(&room);
             self.rooms.insert(
                 session,
-                Slot::Loading(Loading {
+                Slot::Loading(Box::new(Loading {
                     fetching: room.fetching,
                     seats: room.seats,
                     joining: room.joining,
@@ -130,7 +133,7 @@ impl Shard {
                     posted: room.posted,
                     settled: room.settled,
                     ..Loading::default()
-                }),
+                })),
             );
             self.outputs.push_back(Output::Load(session));
         }

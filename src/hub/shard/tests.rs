@@ -10,6 +10,7 @@ use crate::hub::seat::{Offer, Told};
 use crate::id::{ClientId, Epoch};
 
 mod bench;
+mod counting;
 mod joins;
 mod mailbox;
 mod pushes;

@@ -9,7 +9,7 @@ impl Shard {
     /// A sleeping session has something to do.
     pub(super) fn wake(&mut self, session: SessionId) {
         if let Entry::Vacant(place) = self.rooms.entry(session) {
-            place.insert(Slot::Loading(Loading::default()));
+            place.insert(Slot::Loading(Box::default()));
             self.outputs.push_back(Output::Load(session));
         }
     }
@@ -45,6 +45,7 @@ impl Shard {
         room.pushing = loading.pushing.filter(|number| head == Some(*number));
         room.fetching = loading.fetching;
         let viewers: Vec<ViewerId> = room.seats.iter().map(|seat| seat.viewer.id()).collect();
+        self.open += usize::from(room.durable.is_open());
         self.rooms.insert(session, Slot::Awake(Box::new(room)));
         self.reschedule(session);
         self.count_owed(session);

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::frame::{Flags, Header, Place};
 use super::row::Row;
 use crate::clock::Instant;
-use crate::id::{ById, Epoch, SessionId};
+use crate::id::{Epoch, SessionId, SessionMap};
 
 const SHARDS: usize = 64;
 
@@ -68,7 +68,7 @@ pub enum Take {
 
 #[derive(Debug, Default)]
 struct Shard {
-    entries: ById<SessionId, Entry>,
+    entries: SessionMap<Entry>,
     touched: Vec<SessionId>,
     resting: Vec<SessionId>,
     evictions: u64,

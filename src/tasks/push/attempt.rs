@@ -1,6 +1,6 @@
 //! One attempt: the connection, the headers, the answer.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
@@ -79,19 +79,17 @@ impl Receiver {
     }
 
     fn headers(&self, job: &Job, now: Wall) -> HeaderMap {
-        let id = job.delivery.to_string();
+        let mut id = String::with_capacity(ID_BYTES);
+        let _ = write!(id, "{}", job.delivery);
         let seconds = now.0 / 1000;
         let signature = push::sign(&self.destination.secrets, &id, seconds, &job.body);
         let mut headers = HeaderMap::with_capacity(5);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(TIMESTAMP, HeaderValue::from(seconds));
-        for (name, value) in [
-            (ID, &*id),
-            (SIGNATURE, &*signature),
-            (TRACEPARENT, &*job.traceparent),
-        ] {
+        let traceparent = job.traceparent.to_string();
+        for (name, value) in [(ID, id), (SIGNATURE, signature), (TRACEPARENT, traceparent)] {
             if !value.is_empty()
-                && let Ok(value) = HeaderValue::from_str(value)
+                && let Ok(value) = HeaderValue::try_from(value)
             {
                 headers.insert(name, value);
             }
@@ -137,6 +135,8 @@ fn retry_after(response: &Response, now: Wall) -> Option<std::time::Duration> {
 }
 
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// A `webhook-id` is hardly longer.
+const ID_BYTES: usize = 32;
 
 const ID: HeaderName = HeaderName::from_static("webhook-id");
 const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");

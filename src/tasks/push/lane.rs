@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Job;
 use super::attempt::Receiver;
+use super::metrics::Counted;
 use super::quiet::Quiet;
 use crate::clock::Instant;
 use crate::push::Outcome;
@@ -12,6 +13,7 @@ use crate::push::Outcome;
 /// One destination. Its bound is twice `customhttp.concurrency`: half of it under way, half waiting.
 pub(super) struct Lane {
     name: String,
+    pub(super) counted: Counted,
     state: Mutex<State>,
 }
 
@@ -71,7 +73,7 @@ pub(super) struct After {
 }
 
 impl Lane {
-    pub(super) fn new(name: String, receiver: Arc<Receiver>) -> Self {
+    pub(super) fn new(name: String, receiver: Arc<Receiver>, counted: Counted) -> Self {
         let state = State {
             receiver,
             accepted: 0,
@@ -84,6 +86,7 @@ impl Lane {
         };
         Self {
             name,
+            counted,
             state: Mutex::new(state),
         }
     }
@@ -237,6 +240,7 @@ mod tests {
     use crate::clock::Wall;
     use crate::id::{DeliveryId, SessionId};
     use crate::push::{Destination, RetrySchedule};
+    use crate::tasks::push::Metrics;
 
     #[test]
     fn workers_are_hired_up_to_the_concurrency() {
@@ -299,7 +303,8 @@ mod tests {
     }
 
     fn lane(concurrency: usize) -> Lane {
-        Lane::new("acme".to_owned(), receiver(concurrency))
+        let counted = Metrics::default().of("acme");
+        Lane::new("acme".to_owned(), receiver(concurrency), counted)
     }
 
     fn receiver(concurrency: usize) -> Arc<Receiver> {

@@ -13,6 +13,9 @@ use crate::push::{Answer, Outcome};
 
 const DELIVERED: &str = "delivered";
 const DEAD: &str = "dead";
+/// What nearly every attempt is answered with.
+const ANSWERED_CODE: u16 = 200;
+const ANSWERED: &str = "200";
 
 /// The counters of contract §3. Clones count into the same.
 #[derive(Clone, Debug)]
@@ -22,6 +25,17 @@ pub struct Metrics {
     dead_letters: Family<To, Counter>,
     owed: Family<To, Gauge>,
     attempt_seconds: Histogram,
+}
+
+/// The counters of one destination, looked up once for all its pushes.
+#[derive(Clone, Debug)]
+pub(super) struct Counted {
+    all: Metrics,
+    destination: String,
+    /// Attempts that were answered with 200.
+    answered: Counter,
+    delivered: Counter,
+    owed: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -72,11 +86,17 @@ impl Metrics {
     }
 
     /// Counts from 0 for a destination: a first dead letter is only seen to be one more where there was none before.
-    pub(super) fn begin(&self, destination: &str) {
-        self.owed(destination);
+    pub(super) fn of(&self, destination: &str) -> Counted {
         let _ = self.dead_letters.get_or_create(&to(destination));
-        for outcome in [DELIVERED, DEAD] {
-            let _ = self.deliveries.get_or_create(&ending(destination, outcome));
+        let _ = self.deliveries.get_or_create(&ending(destination, DEAD));
+        let delivered = ending(destination, DELIVERED);
+        let answered = attempt(destination, ANSWERED);
+        Counted {
+            all: self.clone(),
+            destination: destination.to_owned(),
+            answered: self.attempts.get_or_create(&answered).clone(),
+            delivered: self.deliveries.get_or_create(&delivered).clone(),
+            owed: self.owed(destination),
         }
     }
 
@@ -89,15 +109,6 @@ impl Metrics {
     pub fn gave_up(&self, destination: &str) {
         let reason = String::new();
         self.settled(destination, &Outcome::Dead { reason });
-    }
-
-    pub(super) fn attempted(&self, destination: &str, answer: Answer, took: Duration) {
-        let attempt = Attempt {
-            destination: destination.to_owned(),
-            status: answer.label(),
-        };
-        self.attempts.get_or_create(&attempt).inc();
-        self.attempt_seconds.observe(took.as_secs_f64());
     }
 
     pub(super) fn settled(&self, destination: &str, outcome: &Outcome) {
@@ -115,6 +126,37 @@ impl Metrics {
     }
 }
 
+impl Counted {
+    pub(super) fn attempted(&self, answer: Answer, took: Duration) {
+        match answer {
+            Answer::Status {
+                code: ANSWERED_CODE,
+                ..
+            } => self.answered.inc(),
+            answer => {
+                let attempt = attempt(&self.destination, &answer.label());
+                self.all.attempts.get_or_create(&attempt).inc()
+            }
+        };
+        self.all.attempt_seconds.observe(took.as_secs_f64());
+    }
+
+    pub(super) fn settled(&self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Delivered => {
+                self.delivered.inc();
+            }
+            Outcome::Dead { .. } | Outcome::Retry { .. } => {
+                self.all.settled(&self.destination, outcome)
+            }
+        }
+    }
+
+    pub(super) fn owed(&self, more: i64) {
+        self.owed.inc_by(more);
+    }
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         Self {
@@ -124,6 +166,13 @@ impl Default for Metrics {
             owed: Family::default(),
             attempt_seconds: Histogram::new(BUCKETS),
         }
+    }
+}
+
+fn attempt(destination: &str, status: &str) -> Attempt {
+    Attempt {
+        destination: destination.to_owned(),
+        status: status.to_owned(),
     }
 }
 

@@ -21,6 +21,8 @@ pub(in crate::hub::shard) struct Bench {
     /// Reads wait.
     pub(in crate::hub::shard) slow: bool,
     pub(in crate::hub::shard) reads: VecDeque<Fetch>,
+    /// Reads that did not wait.
+    pub(in crate::hub::shard) read: usize,
     /// Batches that were handed out.
     pub(in crate::hub::shard) commits: usize,
     /// Every text that was ever written.
@@ -60,6 +62,7 @@ impl Bench {
             abandoned: false,
             slow: false,
             reads: VecDeque::new(),
+            read: 0,
             commits: 0,
             written: Vec::new(),
             durable: None,
@@ -271,6 +274,7 @@ impl Bench {
             }
             Output::Fetch(fetch) if self.slow => self.reads.push_back(fetch),
             Output::Fetch(fetch) => {
+                self.read += 1;
                 let events = self.events(fetch.session, fetch.from, fetch.bytes_max);
                 self.shard
                     .handle(Input::Fetched(fetch, Ok(events)), self.now);

@@ -75,6 +75,31 @@ fn what_a_sleeping_chat_owes_is_counted_and_looked_after() {
     assert_eq!((bench.owed, bench.pushed.len()), (1, 2), "found again");
 }
 
+/// When a receiver was back, each push of a long backlog was read from the store by itself, over the records of all that
+/// came after it: catching up was slower the longer the receiver had been down.
+#[test]
+fn pushes_of_a_backlog_are_read_together() {
+    let mut bench = Bench::new();
+    let session = bench.begin_with(None, Some(wish("phone")));
+    for number in 1..20 {
+        bench.say(session, &format!("number {number}"));
+    }
+    let not_before = bench.now.instant + Duration::from_secs(60);
+    bench.ends(&bench.pushed[0].clone(), retry(not_before));
+    bench.pass(Duration::from_secs(45));
+    assert!(bench.asleep.contains_key(&session));
+    bench.ask(session, Ask::Fetched(0));
+    bench.pass(Duration::from_secs(16));
+    for made in 1..=20 {
+        assert_eq!(bench.pushed.len(), made + 1, "one after the other");
+        bench.ends(&bench.pushed[made].clone(), Outcome::Delivered);
+    }
+    assert_eq!(bench.owed, 0);
+    assert!(bench.read <= 2, "{} reads for 20 pushes", bench.read);
+    let last = String::from_utf8_lossy(&bench.pushed[20].body);
+    assert!(last.contains("\"number 19\""), "{last}");
+}
+
 #[test]
 fn a_closed_chat_is_not_forgotten_while_it_owes() {
     let mut bench = Bench::new();

@@ -6,7 +6,9 @@ pub(super) fn database(file: Arc<dyn File>) -> Result<Database, redb::Error> {
     let database = Database::builder()
         .set_cache_size(CACHE_BYTES)
         .create_with_backend(Backend(file))?;
-    let write = database.begin_write()?;
+    let mut write = database.begin_write()?;
+    // As every other: one that were not would have the whole file read after a crash.
+    write.set_quick_repair(true);
     write_entries(&write, &[]).map_err(plain)?;
     write_letters(&write, &Bundle::default()).map_err(plain)?;
     write.open_table(META)?;
@@ -16,7 +18,7 @@ pub(super) fn database(file: Arc<dyn File>) -> Result<Database, redb::Error> {
 
 /// Lets redb write to whatever disk the engine has.
 #[derive(Debug)]
-struct Backend(Arc<dyn File>);
+pub(super) struct Backend(pub(super) Arc<dyn File>);
 
 impl StorageBackend for Backend {
     fn len(&self) -> io::Result<u64> {
