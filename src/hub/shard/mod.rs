@@ -85,7 +85,7 @@ pub struct Shard {
 
 enum Slot {
     Awake(Box<Room>),
-    Loading(Loading),
+    Loading(Box<Loading>),
 }
 
 #[derive(Default)]
@@ -226,10 +226,10 @@ impl Shard {
             None => {
                 self.rooms.insert(
                     session,
-                    Slot::Loading(Loading {
+                    Slot::Loading(Box::new(Loading {
                         waiting: vec![ask],
                         ..Loading::default()
-                    }),
+                    })),
                 );
                 self.outputs.push_back(Output::Load(session));
             }

@@ -122,7 +122,7 @@ impl Shard {
             self.unschedule(&room);
             self.rooms.insert(
                 session,
-                Slot::Loading(Loading {
+                Slot::Loading(Box::new(Loading {
                     fetching: room.fetching,
                     seats: room.seats,
                     joining: room.joining,
@@ -130,7 +130,7 @@ impl Shard {
                     posted: room.posted,
                     settled: room.settled,
                     ..Loading::default()
-                }),
+                })),
             );
             self.outputs.push_back(Output::Load(session));
         }

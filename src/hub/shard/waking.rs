@@ -9,7 +9,7 @@ impl Shard {
     /// A sleeping session has something to do.
     pub(super) fn wake(&mut self, session: SessionId) {
         if let Entry::Vacant(place) = self.rooms.entry(session) {
-            place.insert(Slot::Loading(Loading::default()));
+            place.insert(Slot::Loading(Box::default()));
             self.outputs.push_back(Output::Load(session));
         }
     }
@@ -24,7 +24,7 @@ impl Shard {
         let Some(Slot::Loading(loading)) = self.rooms.get_mut(&session) else {
             return;
         };
-        let loading = std::mem::take(loading);
+        let loading = std::mem::take(loading.as_mut());
         self.rooms.remove(&session);
         let stored = match result {
             Ok(Some(stored)) => stored,
