@@ -4,11 +4,12 @@
 //! take and how long it may be, how long a connection may be idle, how many there may be. When descriptors run out the
 //! listener waits instead of spinning. A peer that vanished without a word is noticed by TCP itself.
 
+mod converse;
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -17,20 +18,17 @@ use bytes::Bytes;
 use http_body_util::{Either, Full};
 use hyper::Request;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use rustix::net::sockopt;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::http::slots::Slots;
 use crate::http::{Connection, Response};
 use crate::server::lean::{Lean, Outcome};
 use crate::server::tls::Tls;
 use crate::server::wire::Wire;
+use converse::converse;
 
 /// The body of a request: as hyper reads it, or there already.
 pub type Body = Either<Incoming, Full<Bytes>>;
@@ -283,75 +281,6 @@ async fn attend_secretly<S: Service>(wire: Wire, guest: Guest<S>, tls: Arc<Tls>)
             false
         }
         Err(_) => false,
-    }
-}
-
-/// Speaks HTTP until the connection ends or is upgraded; whether it ended cleanly. The head of the first request must have
-/// come by `first_until`.
-async fn converse<S: Service>(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    guest: Guest<S>,
-    first_until: Option<Instant>,
-) -> bool {
-    let Guest {
-        connection,
-        options,
-        service,
-        mut told,
-    } = guest;
-    let asked = Arc::new(AtomicBool::new(false));
-    let seen = Arc::clone(&asked);
-    let answer = service_fn(move |request: Request<Incoming>| {
-        seen.store(true, Ordering::Relaxed);
-        let (service, connection) = (Arc::clone(&service), Arc::clone(&connection));
-        let request = request.map(Either::Left);
-        async move { Ok::<_, Infallible>(service.call(request, connection).await) }
-    });
-    let http = builder(&options).serve_connection(TokioIo::new(stream), answer);
-    let mut http = pin!(http.with_upgrades());
-    // Boxed, so that it costs nothing once the first request has come.
-    let mut first_head = first_until.map(|until| Box::pin(sleep_until(until)));
-    let mut dismissed = false;
-    loop {
-        tokio::select! {
-            // First, so that what was read before is seen before a drain takes the connection for one without a request.
-            biased;
-            end = http.as_mut() => return is_clean(end) && !dismissed,
-            () = reached(&mut told, Stage::Draining), if !dismissed => {
-                dismissed = true;
-                http.as_mut().graceful_shutdown();
-            }
-            () = waited(&mut first_head), if first_head.is_some() => {
-                first_head = None;
-                if !asked.load(Ordering::Relaxed) {
-                    return false;
-                }
-            }
-        }
-    }
-}
-
-async fn waited(sleep: &mut Option<Pin<Box<Sleep>>>) {
-    if let Some(sleep) = sleep {
-        sleep.await;
-    }
-}
-
-fn builder(options: &Options) -> http1::Builder {
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        // Counts from the last response, and so bounds idle connections as well as slow heads.
-        .header_read_timeout(options.idle)
-        .max_buf_size(options.head_bytes)
-        .half_close(false);
-    http
-}
-
-/// A timeout between two requests is an orderly end: what was written before had been acknowledged long since.
-fn is_clean(end: hyper::Result<()>) -> bool {
-    match end {
-        Ok(()) => true,
-        Err(error) => error.is_timeout(),
     }
 }
 

@@ -123,7 +123,7 @@ impl<'a> Frame<'a> {
         }
         let (method, body) = match (head.method?, length) {
             ("POST", Some(length)) => (Method::POST, length),
-            ("OPTIONS", None) => (Method::OPTIONS, 0),
+            ("OPTIONS", None | Some(0)) => (Method::OPTIONS, 0),
             _ => return None,
         };
         (head.version == Some(1) && body <= BODY_MAX).then_some(Self {

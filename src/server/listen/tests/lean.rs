@@ -149,7 +149,7 @@ impl Script {
         }
         text.push_str(LAST);
         let mut bytes = text.into_bytes();
-        if seed % 4 == 0 {
+        if seed.is_multiple_of(4) {
             let place = dice.below(bytes.len());
             bytes[place] = dice.below(128) as u8;
         }
