@@ -169,3 +169,69 @@ fn put(bytes: &mut Vec<u8>, texts: &[&str]) {
         bytes.extend_from_slice(text.as_bytes());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const HEAD_MAX: usize = 8192;
+    const POLL: &str = "POST /poll?x=1 HTTP/1.1\r\nHost: x\r\nConnection: keep-alive\r\nContent-Length: 12\r\n\r\n[{\"id\":\"1\"}]";
+
+    #[test]
+    fn a_request_is_whole_with_its_last_byte_and_not_before() {
+        for end in 0..POLL.len() {
+            assert!(matches!(look(&POLL[..end]), Judged::Partial), "{end}");
+        }
+        let two = [POLL, POLL].concat();
+        for end in POLL.len()..two.len() {
+            let Judged::Whole(request, length) = look(&two[..end]) else {
+                panic!("{end}");
+            };
+            assert_eq!(length, POLL.len());
+            assert_eq!(request.uri(), "/poll?x=1");
+            assert_eq!(request.headers()[CONTENT_LENGTH], "12");
+        }
+    }
+
+    #[test]
+    fn what_is_not_plain_is_hyper_s_as_soon_as_that_is_known() {
+        let long = format!("POST /poll HTTP/1.1\r\nX: {}", "x".repeat(HEAD_MAX));
+        let large = "POST /poll HTTP/1.1\r\nContent-Length: 65537\r\n\r\n";
+        let beyond = [
+            "G",
+            "POST *",
+            "POST /other HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
+            "POST /poll HTTP/1.1\r\n\r\n",
+            "POST /poll HTTP/1.1\r\nContent-Length: 0x1\r\n\r\n",
+            "POST /poll HTTP/1.1\r\nContent-Length: 0\r\nUpgrade: h2c\r\n\r\n",
+            "POST /poll HTTP/1.1\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n",
+            "OPTIONS /poll HTTP/1.1\r\nContent-Length: 1\r\n\r\n",
+            large,
+            &long,
+        ];
+        for text in beyond {
+            assert!(matches!(look(text), Judged::Beyond), "{text}");
+        }
+    }
+
+    proptest! {
+        /// Whatever bytes come, and however they are damaged: what is taken is there.
+        #[test]
+        fn nothing_is_taken_that_has_not_come(place in 0..POLL.len(), damage: Vec<u8>, end in 0..400usize) {
+            let mut bytes = POLL.as_bytes().to_vec();
+            bytes.splice(place..place, damage);
+            bytes.extend_from_slice(POLL.as_bytes());
+            bytes.truncate(end);
+            if let Judged::Whole(_, length) = judge(&bytes, HEAD_MAX, |_| true) {
+                prop_assert!(length <= bytes.len());
+                let before = judge(&bytes[..length - 1], HEAD_MAX, |_| true);
+                prop_assert!(matches!(before, Judged::Partial));
+            }
+        }
+    }
+
+    fn look(text: &str) -> Judged {
+        judge(text.as_bytes(), HEAD_MAX, |path| path == "/poll")
+    }
+}
