@@ -34,10 +34,10 @@ impl Bayeux for Door {
         };
         let visitor = websocket::Visitor::new(&parts, of(caller));
         let (registry, connection) = (self.0.clone(), caller.connection.clone());
-        let request = Request::from_parts(parts, ());
+        // Boxed, so that what the upgrade needs is given back before the socket's long life begins.
+        let switched = Box::pin(switch(Request::from_parts(parts, ())));
         tokio::spawn(async move {
-            // Boxed, so that what the upgrade needs is given back before the socket's long life begins.
-            match Box::pin(switch(request)).await {
+            match switched.await {
                 Ok((socket, early)) => websocket::serve(registry, socket, early, visitor).await,
                 Err(error) => tracing::debug!(%error, "a WebSocket did not come to be"),
             }

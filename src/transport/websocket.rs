@@ -38,7 +38,12 @@ const UNBOUND_IDLE: Duration = Duration::from_secs(60);
 const IDLE: End = End::Close(CloseCode::Normal, "idle");
 
 /// Serves one WebSocket until it ends. `early` is what was read of it already.
-pub async fn serve<S>(registry: Arc<Registry>, io: S, early: Bytes, visitor: Visitor)
+pub fn serve<S>(
+    registry: Arc<Registry>,
+    io: S,
+    early: Bytes,
+    visitor: Visitor,
+) -> impl Future<Output = ()> + Send
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
@@ -49,10 +54,12 @@ where
     };
     let mut io = Metered::new(io, early.len());
     let mut news = News::Read(early.to_vec());
-    // Boxed, so that it costs nothing while nothing moves.
-    while let Some(quiet) = Box::pin(sleeper.move_on(io, news)).await {
-        io = quiet;
-        news = sleeper.sleep(&mut io).await;
+    async move {
+        // Boxed, so that it costs nothing while nothing moves.
+        while let Some(quiet) = Box::pin(sleeper.move_on(io, news)).await {
+            io = quiet;
+            news = sleeper.sleep(&mut io).await;
+        }
     }
 }
 

@@ -15,7 +15,7 @@ fn an_idle_socket_is_small() {
     }
     // It was five times as much, with six kilobytes of buffers beside it.
     let task = of(serve::<TcpStream>);
-    assert!(task <= 768, "{task}");
+    assert!(task <= 640, "{task}");
 }
 
 #[test]
