@@ -83,6 +83,10 @@ impl Flight {
             .last()
             .is_some_and(|batch| batch.route == route && !batch.sealed && !batch.confirmed);
         if !open {
+            if self.batches.is_empty() {
+                // More than one is rare.
+                self.batches.reserve_exact(1);
+            }
             self.batches.push(Batch::new(route));
         }
         let Some(batch) = self.batches.last_mut() else {

@@ -45,6 +45,8 @@ impl Session {
     fn joined(&mut self, participant: &Participant) {
         let parts = &mut self.parts;
         parts.next_participant = participant.id.0.saturating_add(1);
+        // Most chats have very few: no room is kept for more.
+        parts.participants.reserve_exact(1);
         parts.participants.push(participant.clone());
         if parts.participants.len() > REMEMBERED {
             let longest_gone = parts

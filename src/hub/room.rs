@@ -302,3 +302,19 @@ pub(super) fn summary_of(id: SessionId, chat: &chat::Session) -> Summary {
             .collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::mem::size_of;
+
+    use super::*;
+
+    /// A room is in memory for as long as somebody looks: what grows here grows by as many chats.
+    #[test]
+    fn a_room_is_small() {
+        let room = size_of::<Room>();
+        assert!(room <= 768, "{room}");
+        let seat = size_of::<Seat>();
+        assert!(seat <= 64, "{seat}");
+    }
+}

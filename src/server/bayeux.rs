@@ -1,5 +1,6 @@
 //! The Bayeux address of a listener: requests and sockets, handed to a registry of clients.
 
+use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -33,13 +34,10 @@ impl Bayeux for Door {
         };
         let visitor = websocket::Visitor::new(&parts, of(caller));
         let (registry, connection) = (self.0.clone(), caller.connection.clone());
-        let request = Request::from_parts(parts, ());
+        // Boxed, so that what the upgrade needs is given back before the socket's long life begins.
+        let switched = Box::pin(switch(Request::from_parts(parts, ())));
         tokio::spawn(async move {
-            match hyper::upgrade::on(request)
-                .await
-                .map_err(|error| error.to_string())
-                .and_then(|upgraded| Socket::take(upgraded).map_err(|error| error.to_string()))
-            {
+            match switched.await {
                 Ok((socket, early)) => websocket::serve(registry, socket, early, visitor).await,
                 Err(error) => tracing::debug!(%error, "a WebSocket did not come to be"),
             }
@@ -52,6 +50,11 @@ impl Bayeux for Door {
     fn closed(&self, connection: &Connection, clean: bool) {
         self.0.closed(ConnectionId(connection.id), clean);
     }
+}
+
+async fn switch(request: Request<()>) -> io::Result<(Socket, Bytes)> {
+    let upgraded = hyper::upgrade::on(request).await;
+    Socket::take(upgraded.map_err(io::Error::other)?)
 }
 
 fn of(caller: &Caller) -> transport::Connection {

@@ -4,39 +4,47 @@
 //! take and how long it may be, how long a connection may be idle, how many there may be. When descriptors run out the
 //! listener waits instead of spinning. A peer that vanished without a word is noticed by TCP itself.
 
+mod converse;
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::{Either, Full};
 use hyper::Request;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use rustix::net::sockopt;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Sleep, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::http::slots::Slots;
 use crate::http::{Connection, Response};
+use crate::server::lean::{Lean, Outcome};
 use crate::server::tls::Tls;
 use crate::server::wire::Wire;
+use converse::converse;
+
+/// The body of a request: as hyper reads it, or there already.
+pub type Body = Either<Incoming, Full<Bytes>>;
 
 /// What answers the requests of a listener.
 pub trait Service: Send + Sync + 'static {
     /// Answers one request.
     fn call(
         &self,
-        request: Request<Incoming>,
+        request: Request<Body>,
         connection: Arc<Connection>,
     ) -> impl Future<Output = Response> + Send;
+
+    /// Whether requests to this path may be held for long, and very many at a time: they are served with as little memory
+    /// as can be.
+    fn holds(&self, path: &str) -> bool;
 
     /// HTTP on this connection is over: it was closed, or upgraded. `clean` says that everything written has reached the
     /// other end: it closed the connection in order, or was idle so long that unacknowledged bytes would have shown.
@@ -44,7 +52,6 @@ pub trait Service: Send + Sync + 'static {
 }
 
 /// How a listener treats its connections.
-#[derive(Clone)]
 pub struct Options {
     /// Speaks TLS with this.
     pub tls: Option<Arc<Tls>>,
@@ -79,8 +86,16 @@ pub enum Stage {
 #[derive(Debug, Default)]
 pub struct Ids(AtomicU64);
 
+/// Who has connected, and how it is treated.
+pub(super) struct Guest<S> {
+    pub(super) connection: Arc<Connection>,
+    pub(super) options: Arc<Options>,
+    pub(super) service: Arc<S>,
+    pub(super) told: watch::Receiver<Stage>,
+}
+
 struct Listener<S> {
-    options: Options,
+    options: Arc<Options>,
     service: Arc<S>,
     ids: Arc<Ids>,
     told: watch::Receiver<Stage>,
@@ -122,7 +137,7 @@ pub async fn serve<S: Service>(
     let (open, gone) = mpsc::channel(1);
     let drain = options.drain;
     let listener = Listener {
-        options,
+        options: Arc::new(options),
         service,
         ids,
         told,
@@ -205,10 +220,12 @@ impl<S: Service> Listener<S> {
         let broken = Arc::new(AtomicBool::new(false));
         let attendance = attend(
             Wire::new(stream, Arc::clone(&broken)),
-            Arc::clone(&connection),
-            self.options.clone(),
-            Arc::clone(&self.service),
-            self.told.clone(),
+            Guest {
+                connection: Arc::clone(&connection),
+                options: Arc::clone(&self.options),
+                service: Arc::clone(&self.service),
+                told: self.told.clone(),
+            },
         );
         let service = Arc::clone(&self.service);
         tokio::spawn(async move {
@@ -232,89 +249,43 @@ fn prepare(stream: &TcpStream, silence: Duration) -> io::Result<()> {
     Ok(())
 }
 
-async fn attend<S: Service>(
-    stream: Wire,
-    connection: Arc<Connection>,
-    options: Options,
-    service: Arc<S>,
-    told: watch::Receiver<Stage>,
-) -> bool {
-    let Some(tls) = options.tls.clone() else {
-        return converse(stream, connection, &options, service, told).await;
+/// Serves a connection from its first byte; whether it ended cleanly. What few connections need is boxed, because the task
+/// of a held poll is as large as the largest thing it may come to do.
+async fn attend<S: Service>(wire: Wire, guest: Guest<S>) -> bool {
+    let first_until = Some(Instant::now() + guest.options.first_head);
+    if let Some(tls) = guest.options.tls.clone() {
+        return Box::pin(attend_secretly(wire, guest, tls)).await;
+    }
+    let mut lean = Lean {
+        wire,
+        guest,
+        first_until,
     };
-    match timeout(options.first_head, tls.accept(stream)).await {
-        Ok(Ok(stream)) => converse(stream, connection, &options, service, told).await,
+    match lean.serve().await {
+        Outcome::Over(clean) => clean,
+        Outcome::Beyond(read) => {
+            lean.wire.unread(read);
+            Box::pin(converse(lean.wire, lean.guest, lean.first_until)).await
+        }
+    }
+}
+
+async fn attend_secretly<S: Service>(wire: Wire, guest: Guest<S>, tls: Arc<Tls>) -> bool {
+    match timeout(guest.options.first_head, tls.accept(wire)).await {
+        Ok(Ok(stream)) => {
+            let first_until = Some(Instant::now() + guest.options.first_head);
+            converse(stream, guest, first_until).await
+        }
         Ok(Err(error)) => {
-            tracing::debug!(peer = %connection.peer, %error, "TLS handshake failed");
+            tracing::debug!(peer = %guest.connection.peer, %error, "TLS handshake failed");
             false
         }
         Err(_) => false,
     }
 }
 
-/// Speaks HTTP until the connection ends or is upgraded; whether it ended cleanly.
-async fn converse<S: Service>(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    connection: Arc<Connection>,
-    options: &Options,
-    service: Arc<S>,
-    mut told: watch::Receiver<Stage>,
-) -> bool {
-    let asked = Arc::new(AtomicBool::new(false));
-    let seen = Arc::clone(&asked);
-    let answer = service_fn(move |request| {
-        seen.store(true, Ordering::Relaxed);
-        let (service, connection) = (Arc::clone(&service), Arc::clone(&connection));
-        async move { Ok::<_, Infallible>(service.call(request, connection).await) }
-    });
-    let http = builder(options).serve_connection(TokioIo::new(stream), answer);
-    let mut http = pin!(http.with_upgrades());
-    // Boxed, so that it costs nothing once the first request has come.
-    let mut first_head = Some(Box::pin(sleep(options.first_head)));
-    let mut dismissed = false;
-    loop {
-        tokio::select! {
-            end = http.as_mut() => return is_clean(end) && !dismissed,
-            () = reached(&mut told, Stage::Draining), if !dismissed => {
-                dismissed = true;
-                http.as_mut().graceful_shutdown();
-            }
-            () = waited(&mut first_head), if first_head.is_some() => {
-                first_head = None;
-                if !asked.load(Ordering::Relaxed) {
-                    return false;
-                }
-            }
-        }
-    }
-}
-
-async fn waited(sleep: &mut Option<Pin<Box<Sleep>>>) {
-    if let Some(sleep) = sleep {
-        sleep.await;
-    }
-}
-
-fn builder(options: &Options) -> http1::Builder {
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        // Counts from the last response, and so bounds idle connections as well as slow heads.
-        .header_read_timeout(options.idle)
-        .max_buf_size(options.head_bytes)
-        .half_close(false);
-    http
-}
-
-/// A timeout between two requests is an orderly end: what was written before had been acknowledged long since.
-fn is_clean(end: hyper::Result<()>) -> bool {
-    match end {
-        Ok(()) => true,
-        Err(error) => error.is_timeout(),
-    }
-}
-
 /// Completes when the stage is `wanted` or later, or whoever decides on it has gone.
-async fn reached(stage: &mut watch::Receiver<Stage>, wanted: Stage) {
+pub(super) async fn reached(stage: &mut watch::Receiver<Stage>, wanted: Stage) {
     let _ = stage.wait_for(|stage| *stage >= wanted).await;
 }
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use hyper::body::Incoming;
 use hyper::header::{
     CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, REFERER, UPGRADE, X_CONTENT_TYPE_OPTIONS,
 };
@@ -15,7 +14,7 @@ use hyper::{Method, Request, StatusCode};
 use tokio::sync::watch;
 
 use super::counters::Counters;
-use super::listen::Service;
+use super::listen::{Body, Service};
 use super::route::{Door, Route};
 use crate::api::admin::{self, Admin};
 use crate::api::assets::{self, Asset};
@@ -89,30 +88,51 @@ struct Visit {
     settings: Arc<Settings>,
 }
 
+/// How far a request got before its answer has to be waited for.
+enum Progress {
+    Answered(Box<Response>),
+    /// A poll: nothing of its request is kept.
+    Held(Answer),
+}
+
 impl Service for Router {
-    async fn call(&self, request: Request<Incoming>, connection: Arc<Connection>) -> Response {
+    fn call(
+        &self,
+        request: Request<Body>,
+        connection: Arc<Connection>,
+    ) -> impl Future<Output = Response> + Send {
         let began = Instant::now();
         let (parts, body) = request.into_parts();
-        let visit = self.receive(&parts, &connection);
+        let visit = Arc::new(self.receive(&parts, &connection));
         let route = self.door.route(parts.uri.path()).name();
         let method = parts.method.clone();
-        let mut response = match self.answer(parts, body, &visit).await {
-            Ok(response) => response,
-            Err(trouble) => trouble.into_response(&visit.caller.request_id),
-        };
-        finish(response.headers_mut(), &visit);
-        let status = response.status().as_u16();
-        self.counters.answered(self.door, route, status);
-        tracing::debug!(
-            listener = self.door.name(),
-            request_id = %visit.caller.request_id,
-            %method,
-            route,
-            status,
-            micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
-            "request"
-        );
-        response
+        // Boxed, and gone before a poll is held: tens of thousands are held at a time.
+        let answer = Box::pin(self.answer(parts, body, Arc::clone(&visit)));
+        async move {
+            let progress = answer.await;
+            let mut response = match progress {
+                Ok(Progress::Held(answer)) => answer.await,
+                Ok(Progress::Answered(response)) => *response,
+                Err(trouble) => trouble.into_response(&visit.caller.request_id),
+            };
+            finish(response.headers_mut(), &visit);
+            let status = response.status().as_u16();
+            self.counters.answered(self.door, route, status);
+            tracing::debug!(
+                listener = self.door.name(),
+                request_id = %visit.caller.request_id,
+                %method,
+                route,
+                status,
+                micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
+                "request"
+            );
+            response
+        }
+    }
+
+    fn holds(&self, path: &str) -> bool {
+        matches!(self.door.route(path), Route::Bayeux)
     }
 
     fn closed(&self, connection: &Connection, clean: bool) {
@@ -134,9 +154,9 @@ impl Router {
     async fn answer(
         &self,
         parts: Parts,
-        body: Incoming,
-        visit: &Visit,
-    ) -> Result<Response, Trouble> {
+        body: Body,
+        visit: Arc<Visit>,
+    ) -> Result<Progress, Trouble> {
         if !host::is_named(&parts) {
             return Err(Trouble::http(
                 StatusCode::BAD_REQUEST,
@@ -149,7 +169,7 @@ impl Router {
             return Err(misdirected());
         }
         if let Some(preflight) = visit.verdict.preflight(&parts.method, &parts.headers) {
-            return Ok(preflight);
+            return Ok(preflight.into());
         }
         let path = parts.uri.path().to_owned();
         let route = self.door.route(&path);
@@ -159,9 +179,9 @@ impl Router {
                 "this origin is not allowed ([server] allowed-origins)",
             ));
         }
-        match route {
-            Route::Chat(rest) => self.chat(rest, parts, body, visit).await,
-            Route::Bayeux => self.bayeux(parts, body, visit).await,
+        let response = match route {
+            Route::Chat(rest) => self.chat(rest, parts, body, &visit).await,
+            Route::Bayeux => return self.bayeux(parts, body, &visit).await,
             Route::Asset(asset) => page(asset, &parts),
             Route::Admin(page) => self
                 .admin
@@ -170,14 +190,15 @@ impl Router {
                 .answer(page, &parts.method)
                 .ok_or(Trouble::method(admin::METHODS)),
             Route::Nowhere => Err(nowhere()),
-        }
+        };
+        Ok(response?.into())
     }
 
     async fn chat(
         &self,
         rest: &str,
         parts: Parts,
-        body: Incoming,
+        body: Body,
         visit: &Visit,
     ) -> Result<Response, Trouble> {
         let api = self.chat.as_ref().ok_or_else(nowhere)?;
@@ -190,15 +211,10 @@ impl Router {
         Ok(response)
     }
 
-    async fn bayeux(
-        &self,
-        parts: Parts,
-        body: Incoming,
-        visit: &Visit,
-    ) -> Result<Response, Trouble> {
+    async fn bayeux(&self, parts: Parts, body: Body, visit: &Visit) -> Result<Progress, Trouble> {
         self.count(visit)?;
         if wants_websocket(&parts) {
-            return Ok(self.bayeux.upgrade(parts, &visit.caller));
+            return Ok(self.bayeux.upgrade(parts, &visit.caller).into());
         }
         if parts.method == Method::GET
             && is_of_a_strange_page(&parts.headers, &visit.settings.origins)
@@ -210,13 +226,19 @@ impl Router {
         }
         let max = (visit.settings.bayeux_bytes_max, "[cometd] maxMessageSize");
         let body = read_body(&parts.headers, body, max).await?;
-        Ok(self.bayeux.poll(parts, body, &visit.caller).await)
+        Ok(Progress::Held(self.bayeux.poll(parts, body, &visit.caller)))
     }
 
     fn count(&self, visit: &Visit) -> Result<(), Trouble> {
         let now = self.clock.now().instant;
         let address = visit.caller.address;
         Ok(self.limits.address(&visit.settings.rates, address, now)?)
+    }
+}
+
+impl From<Response> for Progress {
+    fn from(response: Response) -> Self {
+        Self::Answered(Box::new(response))
     }
 }
 

@@ -23,27 +23,27 @@ pub enum Socket {
 }
 
 impl Socket {
-    /// Takes the socket out of hyper, with what hyper had read of it already.
+    /// Takes the socket out of hyper, with what had been read of it already: copied, because a slice would keep hyper's
+    /// whole buffer alive.
     pub fn take(upgraded: Upgraded) -> io::Result<(Self, Bytes)> {
         let upgraded = match upgraded.downcast::<TokioIo<Wire>>() {
             Ok(Parts { io, read_buf, .. }) => {
-                let stream = io.into_inner().into_inner();
-                return Ok((Self::Plain(stream), copy(&read_buf)));
+                let (stream, unread) = io.into_inner().into_inner();
+                return Ok((
+                    Self::Plain(stream),
+                    [&read_buf[..], &unread].concat().into(),
+                ));
             }
             Err(upgraded) => upgraded,
         };
         match upgraded.downcast::<TokioIo<TlsStream<Wire>>>() {
             Ok(Parts { io, read_buf, .. }) => {
-                Ok((Self::Secure(Box::new(io.into_inner())), copy(&read_buf)))
+                let early = Bytes::copy_from_slice(&read_buf);
+                Ok((Self::Secure(Box::new(io.into_inner())), early))
             }
             Err(_) => Err(io::Error::other("upgraded from an unknown kind of socket")),
         }
     }
-}
-
-/// A copy, because a slice would keep hyper's whole buffer alive.
-fn copy(read: &Bytes) -> Bytes {
-    Bytes::copy_from_slice(read)
 }
 
 impl AsyncRead for Socket {

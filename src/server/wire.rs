@@ -3,6 +3,7 @@
 //! hyper takes a connection that is reset between two requests for one that was closed in order. It is not the same: what
 //! was written last may not have arrived.
 
+use std::future::pending;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,24 +18,64 @@ use tokio::net::TcpStream;
 pub struct Wire {
     stream: TcpStream,
     broken: Arc<AtomicBool>,
+    /// What was read of it before, and is to be read again.
+    unread: Vec<u8>,
 }
 
 impl Wire {
     /// Watches `stream`; `broken` is set when it breaks.
     pub fn new(stream: TcpStream, broken: Arc<AtomicBool>) -> Self {
-        Self { stream, broken }
+        Self {
+            stream,
+            broken,
+            unread: Vec::new(),
+        }
     }
 
-    /// The stream, watched no longer.
-    pub fn into_inner(self) -> TcpStream {
-        self.stream
+    /// Puts back what was read of it.
+    pub fn unread(&mut self, bytes: Vec<u8>) {
+        self.unread = bytes;
     }
 
-    fn note<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if matches!(result, Poll::Ready(Err(_))) {
+    /// The stream, watched no longer, and what was put back and not read again.
+    pub fn into_inner(self) -> (TcpStream, Vec<u8>) {
+        (self.stream, self.unread)
+    }
+
+    /// Waits until there may be something to read. Safe to give up.
+    pub async fn readable(&self) -> io::Result<()> {
+        self.stream.readable().await
+    }
+
+    /// Reads what is there, or says that nothing is.
+    pub fn try_read(&self, into: &mut Vec<u8>) -> io::Result<usize> {
+        let result = self.stream.try_read_buf(into);
+        match &result {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => result,
+            _ => self.noted(result),
+        }
+    }
+
+    /// Completes when the other end has finished the connection or broken it. What it sends before stays unread, and nothing
+    /// is noticed behind that. Safe to give up.
+    pub async fn ended(&self) {
+        if self
+            .noted(self.stream.peek(&mut [0]).await)
+            .is_ok_and(|bytes| bytes > 0)
+        {
+            pending().await
+        }
+    }
+
+    fn noted<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        if result.is_err() {
             self.broken.store(true, Ordering::Relaxed);
         }
         result
+    }
+
+    fn note<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        result.map(|result| self.noted(result))
     }
 }
 
@@ -44,6 +85,12 @@ impl AsyncRead for Wire {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.unread.is_empty() {
+            let now = self.unread.len().min(buffer.remaining());
+            buffer.put_slice(&self.unread[..now]);
+            self.unread = self.unread.split_off(now);
+            return Poll::Ready(Ok(()));
+        }
         let result = Pin::new(&mut self.stream).poll_read(cx, buffer);
         self.note(result)
     }

@@ -280,6 +280,7 @@ impl Room {
             stays
         });
         let parting = seat.viewer.seated(session);
+        self.seats.reserve_exact(1);
         self.seats.push(seat);
         parting
     }

@@ -24,7 +24,7 @@ impl Shard {
         let Some(Slot::Loading(loading)) = self.rooms.get_mut(&session) else {
             return;
         };
-        let loading = std::mem::take(loading);
+        let loading = std::mem::take(loading.as_mut());
         self.rooms.remove(&session);
         let stored = match result {
             Ok(Some(stored)) => stored,

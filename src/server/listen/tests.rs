@@ -1,13 +1,16 @@
 //! A listener on a loopback socket, and customers who behave well or badly.
 
+mod lean;
+
 use std::path::Path;
 use std::sync::Mutex;
 
 use http_body_util::BodyExt;
 use hyper::StatusCode;
+use hyper::header::{CONNECTION, HeaderValue};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
@@ -171,7 +174,8 @@ struct House {
     serving: JoinHandle<()>,
 }
 
-/// Answers with what it knows of the connection; `/held` waits, `/keep` goes on holding it.
+/// Answers with what it knows of the connection; `/held` and `/poll/held` wait, `/keep` goes on holding it. Requests to
+/// `/poll` may be held by very many.
 #[derive(Default)]
 struct Host {
     entered: Notify,
@@ -179,20 +183,45 @@ struct Host {
     closings: Mutex<Vec<(u64, bool)>>,
     closed: Notify,
     kept: Mutex<Option<Arc<Connection>>>,
+    /// Nothing is served without hyper.
+    holds_nothing: AtomicBool,
+    /// Requests that were.
+    lean: AtomicU64,
 }
 
 impl Service for Host {
-    async fn call(&self, request: Request<Incoming>, connection: Arc<Connection>) -> Response {
-        if request.uri().path() == "/held" {
+    async fn call(&self, request: Request<Body>, connection: Arc<Connection>) -> Response {
+        if request.uri().path().ends_with("/held") {
             self.entered.notify_one();
             self.release.notified().await;
         }
         if request.uri().path() == "/keep" {
             *self.kept.lock().unwrap() = Some(Arc::clone(&connection));
         }
-        let _ = request.into_body().collect().await;
-        let text = format!("200 {} {}", connection.id, connection.secure);
-        reply::with(StatusCode::OK, reply::TEXT, text)
+        let kind = request.uri().path().to_owned();
+        let given = format!("{:?}", request.headers());
+        let body = request.into_body();
+        if matches!(body, Body::Right(_)) {
+            self.lean.fetch_add(1, Ordering::Relaxed);
+        }
+        let Ok(Ok(body)) = timeout(Duration::from_millis(500), body.collect()).await else {
+            return reply::empty(StatusCode::REQUEST_TIMEOUT);
+        };
+        let text = match kind.as_str() {
+            "/poll/empty" => return reply::empty(StatusCode::NO_CONTENT),
+            "/poll" => format!("{given} {:?}", body.to_bytes()),
+            _ => format!("200 {} {}", connection.id, connection.secure),
+        };
+        let mut response = reply::with(StatusCode::OK, reply::TEXT, text);
+        if kind == "/poll/over" {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, close);
+        }
+        response
+    }
+
+    fn holds(&self, path: &str) -> bool {
+        path.starts_with("/poll") && !self.holds_nothing.load(Ordering::Relaxed)
     }
 
     fn closed(&self, connection: &Connection, clean: bool) {
@@ -245,8 +274,11 @@ async fn exchange(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), request: &
 
 fn is_whole(answer: &[u8]) -> bool {
     let text = String::from_utf8_lossy(answer);
-    text.split_once("\r\n\r\n")
-        .is_some_and(|(_, body)| !body.is_empty())
+    text.split_once("\r\n\r\n").is_some_and(|(head, body)| {
+        let length = head.split("content-length: ").nth(1).unwrap_or_default();
+        let length = length.split("\r\n").next().unwrap_or_default();
+        length.parse() == Ok(body.len())
+    })
 }
 
 async fn greet(

@@ -68,7 +68,8 @@ pub enum Take {
 
 #[derive(Debug, Default)]
 struct Shard {
-    entries: SessionMap<Entry>,
+    /// Boxed, because half of a map's places are empty.
+    entries: SessionMap<Box<Entry>>,
     touched: Vec<SessionId>,
     resting: Vec<SessionId>,
     evictions: u64,
@@ -103,7 +104,10 @@ impl Default for Hot {
 impl Hot {
     /// A session as it is here; `None`: ask the index.
     pub fn entry(&self, session: SessionId) -> Option<Entry> {
-        self.shard(session).entries.get(&session).cloned()
+        self.shard(session)
+            .entries
+            .get(&session)
+            .map(|entry| Entry::clone(entry))
     }
 
     /// Whether the session is here.
@@ -151,7 +155,8 @@ impl Hot {
         if shard.evictions != evictions {
             return false;
         }
-        shard.entries.insert(session, Entry::indexed(row));
+        let entry = Box::new(Entry::indexed(row));
+        shard.entries.insert(session, entry);
         true
     }
 

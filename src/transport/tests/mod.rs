@@ -4,6 +4,7 @@ mod framing;
 mod http;
 mod partings;
 mod server;
+mod sizes;
 mod sockets;
 mod toy;
 

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message as Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame as RawFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 use super::*;
 
@@ -114,6 +117,45 @@ async fn large_messages_between_small_ones_are_neither_cut_nor_lost() {
         }
         assert_eq!(data(&messages), [json!(text), json!(size)]);
     }
+}
+
+/// A socket at rest is taken out of the library that knows frames: it must come back with every byte, whoever speaks first,
+/// and must not rest on an answer that the library still owes.
+#[tokio::test]
+async fn a_socket_that_rests_between_bytes_misses_none() {
+    let server = Server::start().await;
+    let mut socket = server.websocket().await;
+    let client = client(&mut socket).await;
+    for (id, size) in [0, 3, 120, 130, 900].into_iter().enumerate() {
+        let text = "ü".repeat(size);
+        let whole = publish(&client, &id.to_string(), text.as_str()).to_string();
+        for byte in masked(&whole) {
+            socket.get_mut().write_all(&[byte]).await.expect("written");
+            tokio::task::yield_now().await;
+        }
+        let mut messages = Vec::new();
+        while messages.len() < 2 {
+            messages.extend(read(&mut socket).await);
+        }
+        assert_eq!(data(&messages), [json!(text)]);
+        let ping = Frame::Ping(bytes::Bytes::from(vec![b'?'; id]));
+        socket.send(ping).await.expect("a connection");
+        let pong = socket.next().await.expect("a frame").expect("a connection");
+        assert!(pong.is_pong() && pong.len() == id, "{pong:?}");
+    }
+    server.toy.newest().client.disconnect();
+    let farewell = read(&mut socket).await;
+    assert_eq!(farewell[0]["channel"], "/meta/disconnect", "{farewell:?}");
+}
+
+/// The bytes of a text frame as a client sends it.
+fn masked(text: &str) -> Vec<u8> {
+    let payload = bytes::Bytes::copy_from_slice(text.as_bytes());
+    let mut frame = RawFrame::message(payload, OpCode::Data(Data::Text), true);
+    frame.header_mut().mask = Some([1, 2, 3, 4]);
+    let mut bytes = Vec::new();
+    frame.format(&mut bytes).expect("a frame");
+    bytes
 }
 
 #[tokio::test]

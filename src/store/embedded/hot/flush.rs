@@ -22,7 +22,7 @@ impl Hot {
             ids.dedup();
             for id in ids {
                 if let Some(entry) = shard.entries.get(&id).filter(|entry| entry.dirty) {
-                    taken.push((id, entry.clone()));
+                    taken.push((id, Entry::clone(entry)));
                 }
             }
         }
