@@ -169,11 +169,10 @@ impl Poster {
 
     /// So many more pushes are owed to a destination, or fewer, as the hub counts them.
     pub fn owed(&self, destination: &str, more: i64) {
-        match self.shared.lane(destination) {
-            Some(lane) => lane.counted.owed(more),
-            None => {
-                self.metrics().owed(destination).inc_by(more);
-            }
+        if let Some(lane) = self.shared.lane(destination) {
+            lane.counted.owed(more);
+        } else {
+            self.metrics().owed(destination).inc_by(more);
         }
     }
 }
