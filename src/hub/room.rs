@@ -54,8 +54,8 @@ pub(super) struct Room {
     /// The last durable events, without a gap up to the end.
     tail: VecDeque<Arc<Event>>,
     tail_bytes: usize,
-    /// Older events, read from the store for the pushes that come next.
-    pub(super) ahead: VecDeque<Arc<Event>>,
+    /// Older events, read from the store for the pushes that come next. Hardly any chat has a backlog.
+    ahead: Option<Box<Ahead>>,
     /// Batches on their way to the disk.
     pub(super) committing: u32,
     /// Reads on their way from the disk.
@@ -80,6 +80,9 @@ pub(super) struct Durable {
     /// Deliveries before this number may be made.
     pub(super) next_delivery: u64,
 }
+
+/// Events in their order.
+struct Ahead(VecDeque<Arc<Event>>);
 
 impl Room {
     /// A session that was just loaded, or is about to be created.
@@ -106,7 +109,7 @@ impl Room {
             durable,
             tail: VecDeque::new(),
             tail_bytes: 0,
-            ahead: VecDeque::new(),
+            ahead: None,
             committing: 0,
             fetching: 0,
             timer: None,
@@ -166,12 +169,23 @@ impl Room {
         (from >= first).then(|| self.tail.iter().filter(move |event| event.index >= from))
     }
 
+    /// Keeps what was read for the pushes that come next.
+    pub(super) fn keep_ahead(&mut self, events: impl Iterator<Item = Arc<Event>>) {
+        let ahead = Ahead(events.collect());
+        self.ahead = (!ahead.0.is_empty()).then(|| Box::new(ahead));
+    }
+
     /// The event of the next push, if it was read together with the last one's.
     pub(super) fn read_ahead(&mut self, index: u64) -> Option<Arc<Event>> {
-        while self.ahead.front().is_some_and(|event| event.index < index) {
-            self.ahead.pop_front();
+        let Ahead(ahead) = &mut **self.ahead.as_mut()?;
+        while ahead.front().is_some_and(|event| event.index < index) {
+            ahead.pop_front();
         }
-        self.ahead.pop_front_if(|event| event.index == index)
+        let event = ahead.pop_front_if(|event| event.index == index);
+        if ahead.is_empty() {
+            self.ahead = None;
+        }
+        event
     }
 
     /// An event became durable.

@@ -131,7 +131,7 @@ impl Shard {
                 let mut events = events.into_iter().map(Arc::new);
                 let event = events.next();
                 if let Some(room) = self.room(session) {
-                    room.ahead = events.collect();
+                    room.keep_ahead(events);
                 }
                 self.hand_out(session, event.as_deref());
             }
