@@ -107,7 +107,8 @@ impl<S: Scene> Stage<S> {
         self.tally.wrong(self.expected)
     }
 
-    /// The highest rate that holds: rising by a third until one does not, then between the two.
+    /// The highest rate that holds: rising by a third until one does not, then between the two;
+    /// where the first does not hold, falling until one does.
     pub fn search(&mut self, steps: &Steps, mut seen: impl FnMut(&Step)) -> Result<Option<Step>> {
         let mut run = |stage: &mut Self, rate: f64| -> Result<(Step, bool)> {
             let step = stage.step(rate, steps)?;
@@ -128,11 +129,14 @@ impl<S: Scene> Stage<S> {
         let (mut best, mut rate) = (None, steps.from);
         let mut beyond = loop {
             let (step, holds) = run(self, rate)?;
-            if !holds {
+            if holds {
+                best = Some(step);
+                rate *= 1.33;
+            } else if best.is_none() && rate > steps.from / 16.0 {
+                rate /= 2.0;
+            } else {
                 break rate;
             }
-            best = Some(step);
-            rate *= 1.33;
         };
         for _ in 0..3 {
             let Some(held) = best else { break };

@@ -4,9 +4,9 @@
 //! a peer that reads slowly costs one frame and the session's bounded queue. It goes on reading meanwhile, unless too many
 //! messages are unanswered.
 //!
-//! The library keeps buffers as large as the largest frame it has seen. So it is there only while something moves: as soon
-//! as everything written is flushed and everything read is consumed, the socket is taken out of it, and only a word or the
-//! next bytes bring it back. A socket whose client cut a message into several frames is never known to be so far again, and
+//! The library keeps buffers as large as the largest frame it has seen. So it is there only while something moves: once
+//! nothing has for a second or two, everything written is flushed and everything read is consumed, the socket is taken out
+//! of it, and only a word or the next bytes bring it back. A socket whose client cut a message into several frames is never known to be so far again, and
 //! keeps its buffers.
 
 mod moving;

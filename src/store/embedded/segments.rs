@@ -15,8 +15,9 @@ use super::disk::{Disk, File};
 pub const FOLDER: &str = "log";
 const OPEN_MAX: usize = 128;
 const PIECE_BYTES: usize = 1 << 20;
-/// Between two pieces of zeros, so that commits do not wait behind all of them.
-const PAUSE: Duration = Duration::from_millis(4);
+/// Between two pieces of zeros, unless somebody waits for the segment: so that commits do not wait behind all of them. A
+/// piece in this time is several times what the fastest of loads fills.
+const PAUSE: Duration = Duration::from_millis(10);
 /// Emptied files that are kept to be filled again; more are removed.
 const RECYCLED_MAX: usize = 2;
 
@@ -83,6 +84,8 @@ struct Stock {
     emptied: VecDeque<u32>,
     next: u32,
     wanted: bool,
+    /// How many wait for a segment: the present one is full.
+    waiting: usize,
     trouble: Option<io::ErrorKind>,
 }
 
@@ -169,13 +172,15 @@ impl Segments {
 
     /// Waits until a segment is ready, or cannot be made: then why.
     pub fn wait(&self, patience: Duration) -> Result<(), io::ErrorKind> {
-        let stock = self.stock();
-        let (stock, _) = self
+        let mut stock = self.stock();
+        stock.waiting += 1;
+        let (mut stock, _) = self
             .stocked
             .wait_timeout_while(stock, patience, |stock| {
                 stock.ready.is_empty() && stock.trouble.is_none()
             })
             .unwrap_or_else(PoisonError::into_inner);
+        stock.waiting -= 1;
         match stock.trouble {
             Some(kind) if stock.ready.is_empty() => Err(kind),
             _ => Ok(()),
@@ -296,7 +301,7 @@ impl Segments {
             file.write_at(&zeros[..piece], offset as u64)?;
             file.sync()?;
             offset += piece;
-            if gently && !self.is_short() {
+            if gently && self.stock().waiting == 0 {
                 std::thread::sleep(PAUSE);
             }
         }

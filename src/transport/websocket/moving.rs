@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::{Sink, Stream};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, Sleep, sleep, timeout, timeout_at};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
@@ -21,6 +21,9 @@ use crate::transport::signal::Closing;
 
 /// Frames smaller than this share a write.
 const WRITE_BUFFER: usize = 4096;
+/// A socket is taken out of the library when nothing has moved for about so long. Sooner, somebody who talks would pay for
+/// it with every message.
+const REST_AFTER: Duration = Duration::from_secs(1);
 /// A peer that takes nothing for so long is gone.
 const WRITE_STALL: Duration = Duration::from_secs(30);
 /// How long the closing handshake may take.
@@ -31,6 +34,9 @@ pub(super) struct Socket<'a, S> {
     stream: WebSocketStream<Metered<S>>,
     sleeper: &'a mut Sleeper,
     writing: Option<Writing>,
+    /// Looks every [`REST_AFTER`] whether anything has moved since.
+    rest: Pin<Box<Sleep>>,
+    moved: bool,
     /// Where in what was read the frames end that have been taken. Less than that where a frame is incomplete.
     consumed: u64,
     /// The peer has been told the last thing before the close.
@@ -61,6 +67,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Socket<'a, S> {
             stream: open(io, early, sleeper.message_max).await,
             sleeper,
             writing: None,
+            rest: Box::pin(sleep(REST_AFTER)),
+            moved: false,
             consumed,
             closing: false,
         }
@@ -87,7 +95,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Socket<'a, S> {
             {
                 return Some(end);
             }
-            let end = match self.step().await {
+            let step = self.step().await;
+            self.moved = true;
+            let end = match step {
                 Step::Frame(frame) => self.read(frame).err(),
                 Step::Flushed => {
                     self.writing = None;
@@ -171,6 +181,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Socket<'a, S> {
         let writing = self.writing.is_some();
         let consumed = self.consumed;
         let mut stream = Pin::new(&mut self.stream);
+        let (rest, moved) = (&mut self.rest, &mut self.moved);
         let mut woken = pin!(self.sleeper.peer.signal().woken());
         poll_fn(|cx| {
             if writing && let Poll::Ready(flushed) = stream.as_mut().poll_flush(cx) {
@@ -185,8 +196,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Socket<'a, S> {
             if woken.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Step::Woken);
             }
-            if reading && !writing && stream.get_ref().read() == consumed {
-                return Poll::Ready(Step::Quiet);
+            while rest.as_mut().poll(cx).is_ready() {
+                let quiet = reading && !writing && stream.get_ref().read() == consumed;
+                if quiet && !std::mem::take(moved) {
+                    return Poll::Ready(Step::Quiet);
+                }
+                rest.as_mut().reset(Instant::now() + REST_AFTER);
             }
             Poll::Pending
         })
