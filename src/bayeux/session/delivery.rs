@@ -38,7 +38,9 @@ impl Session {
         let streams = self.delivery == Delivery::Socket(connection)
             && !self.connects_only()
             && self.queue.can_take(self.may_keep());
-        streams || self.lines.iter().any(|(to, _)| *to == connection)
+        streams
+            || self.wants_confirmation(connection)
+            || self.lines.iter().any(|(to, _)| *to == connection)
     }
 
     /// Answers the held connect if there is something to say by it.
@@ -239,16 +241,19 @@ impl Session {
         frame: &mut Vec<Bytes>,
         now: Instant,
     ) {
-        let much = self.flight.kept_bytes() > self.config.unconfirmed_bytes_max / 2;
-        if much
-            && self
-                .held
-                .as_ref()
-                .is_some_and(|held| held.connection == connection)
-        {
+        if self.wants_confirmation(connection) {
             self.answer_held(now);
             self.take_replies(connection, frame);
         }
+    }
+
+    fn wants_confirmation(&self, connection: ConnectionId) -> bool {
+        let held = self.held.as_ref();
+        let streams = self.delivery == Delivery::Socket(connection) && !self.connects_only();
+        streams
+            && !self.over
+            && self.flight.kept_bytes() > self.config.unconfirmed_bytes_max / 2
+            && held.is_some_and(|held| held.connection == connection)
     }
 
     fn tell_room(&mut self) {
