@@ -150,6 +150,15 @@ impl<S: Scene> Stage<S> {
         Ok(best)
     }
 
+    /// Nobody writes for so long, and everybody goes on polling.
+    pub fn quiet(&mut self, length: Duration) -> Result<()> {
+        let end = self.clock.now() + length;
+        while self.clock.now() < end {
+            self.turn(Duration::from_millis(10))?;
+        }
+        Ok(())
+    }
+
     /// One rate.
     pub fn step(&mut self, rate: f64, steps: &Steps) -> Result<Step> {
         let (warm, length) = (

@@ -2,7 +2,6 @@
 //! same on a busy machine.
 
 use std::fs;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -130,9 +129,13 @@ fn measure(options: &Options, unit: Unit, live: usize, parlor: &Parlor) -> Resul
             ..steps
         },
     )?;
+    // What everybody's polling costs in that time is not the messages'.
+    let counter = Counter::start(unit, parlor)?;
+    stage.quiet(Duration::from_secs_f64(length))?;
+    let quiet = counter.stop(parlor)?;
     let counter = Counter::start(unit, parlor)?;
     stage.step(options.rate, &steps)?;
-    let total = counter.stop(parlor)?;
+    let total = counter.stop(parlor)?.saturating_sub(quiet);
     if let Some(wrong) = stage.wrong().first() {
         bail!("while it was counted, {wrong}");
     }
@@ -201,11 +204,7 @@ impl Counter {
             Self::Callgrind => {
                 control(parlor, &["--instr=off"])?;
                 control(parlor, &["--dump"])?;
-                let out = std::env::temp_dir().join(format!(
-                    "parlor-loadtest-callgrind.{}.1",
-                    parlor.process().0
-                ));
-                instructions(&out)
+                instructions(parlor.process().0)
             }
             Self::Strace(mut child, file) => {
                 let pid = rustix::process::Pid::from_raw(child.id().cast_signed())
@@ -231,11 +230,17 @@ fn control(parlor: &Parlor, arguments: &[&str]) -> Result<()> {
         .context("callgrind_control failed")
 }
 
-// The total of a profile. A thread has a part of its own, and the totals are of all.
-fn instructions(file: &Path) -> Result<u64> {
-    let text =
-        fs::read_to_string(file).with_context(|| format!("no profile at {}", file.display()))?;
-    fs::remove_file(file)?;
+// The total of the profile that was dumped last: each dump counts anew, and has the next number. A thread has a part of
+// its own, and the totals are of all.
+fn instructions(pid: u32) -> Result<u64> {
+    let dump =
+        |number| std::env::temp_dir().join(format!("parlor-loadtest-callgrind.{pid}.{number}"));
+    let file = (1..=9)
+        .map(dump)
+        .find(|file| file.exists())
+        .context("callgrind has dumped no profile")?;
+    let text = fs::read_to_string(&file)?;
+    fs::remove_file(&file)?;
     let totals = text
         .lines()
         .filter_map(|line| line.strip_prefix("totals: "));
