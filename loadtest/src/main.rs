@@ -23,6 +23,7 @@ mod report;
 mod scene;
 mod server;
 mod tally;
+mod turns;
 
 use std::process::ExitCode;
 

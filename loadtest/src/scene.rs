@@ -49,6 +49,9 @@ pub struct Steps {
     /// Only this rate, no search.
     #[arg(long, value_name = "RATE")]
     pub rate: Option<f64>,
+    /// Decides in which order they write: the same number, the same order.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
 }
 
 /// One rate, and how it went.

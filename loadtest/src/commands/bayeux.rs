@@ -13,6 +13,7 @@ use crate::people::{self, Chat};
 use crate::report::{Report, count, number, progress, text};
 use crate::scene::{Scene, Stage, Step, Steps};
 use crate::server::{Parlor, Start};
+use crate::turns::Turns;
 
 /// What is asked of the server.
 #[derive(Args, Clone, Debug)]
@@ -190,7 +191,7 @@ struct ToOneself {
     clients: Clients,
     addresses: Vec<Address>,
     written: Vec<u32>,
-    turn: usize,
+    turns: Turns,
     size: usize,
     process: Process,
 }
@@ -222,7 +223,7 @@ impl ToOneself {
             clients,
             addresses,
             written,
-            turn: 0,
+            turns: Turns::new(options.clients, options.steps.seed),
             size: options.size,
             process: target.process(),
         })
@@ -231,8 +232,7 @@ impl ToOneself {
 
 impl Scene for ToOneself {
     fn write(&mut self, due: Duration) -> Result<()> {
-        let client = self.turn;
-        self.turn = (client + 1) % self.addresses.len();
+        let client = self.turns.next();
         self.written[client] += 1;
         let mark = Mark {
             writer: client as u32,

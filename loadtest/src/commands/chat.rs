@@ -14,6 +14,7 @@ use crate::people::{self, Chat};
 use crate::report::{Report, progress};
 use crate::scene::{Scene, Stage, Steps};
 use crate::server::{Parlor, Start};
+use crate::turns::Turns;
 
 /// How customers write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -57,6 +58,7 @@ impl Default for Options {
             bound: 25.0,
             from: 2_000.0,
             rate: None,
+            seed: 1,
         };
         Self {
             door: Door::Websocket,
@@ -100,7 +102,8 @@ pub struct Conversation {
     agents: Vec<usize>,
     first_agent: usize,
     written: Vec<u32>,
-    turn: u64,
+    turns: Turns,
+    sent: u64,
     share: u64,
     size: usize,
     process: Process,
@@ -148,7 +151,8 @@ impl Conversation {
             agents,
             first_agent,
             written,
-            turn: 0,
+            turns: Turns::new(options.chats, options.steps.seed),
+            sent: 0,
             share,
             size,
             process,
@@ -178,10 +182,9 @@ fn enter_rest(parlor: &Parlor, clients: &mut Clients) -> Result<(Customer, Chat)
 impl Scene for Conversation {
     fn write(&mut self, due: Duration) -> Result<()> {
         let chats = self.chats.len();
-        let chat = (self.turn % chats as u64) as usize;
-        // Spread evenly over the chats: which of a hundred it is moves on with every round.
-        let by_agent = (self.turn + self.turn / chats as u64) % 100 < self.share;
-        self.turn += 1;
+        let chat = self.turns.next();
+        let by_agent = self.sent % 100 < self.share;
+        self.sent += 1;
         let writer = if by_agent { chats + chat } else { chat };
         self.written[writer] += 1;
         let mark = Mark {

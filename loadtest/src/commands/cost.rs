@@ -1,6 +1,7 @@
-//! `cost`: instructions and system calls per message, as the number of chats grows. They are counted, not timed: the
-//! same on a busy machine.
+//! `cost`: instructions, system calls and allocations per message, as the number of chats grows. They are counted, not
+//! timed: the same on a busy machine.
 
+use std::collections::HashSet;
 use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -14,6 +15,16 @@ use crate::report::{Report, count, number, progress, text};
 use crate::scene::{Stage, Steps};
 use crate::server::{Parlor, Start};
 
+/// The allocator's functions that give memory.
+const GIVING: [&str; 6] = [
+    "malloc",
+    "calloc",
+    "realloc",
+    "posix_memalign",
+    "mallocx",
+    "rallocx",
+];
+
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Unit {
@@ -21,17 +32,19 @@ pub enum Unit {
     Instructions,
     /// By strace.
     SystemCalls,
+    /// By callgrind: calls of the allocator that ask for memory.
+    Allocations,
 }
 
 /// In which worlds it is counted.
 #[derive(Args, Clone, Debug)]
 pub struct Options {
-    /// What is counted; both unless given.
+    /// What is counted; all of it unless given.
     #[arg(
         long,
         value_enum,
         value_delimiter = ',',
-        default_value = "instructions,system-calls"
+        default_value = "instructions,system-calls,allocations"
     )]
     pub units: Vec<Unit>,
     /// Live chats, customers on WebSockets, of which all take part.
@@ -54,6 +67,9 @@ pub struct Options {
     /// At most so many system calls a message, else the run fails.
     #[arg(long, value_name = "N")]
     pub system_calls_max: Option<f64>,
+    /// At most so many allocations a message, else the run fails.
+    #[arg(long, value_name = "N")]
+    pub allocations_max: Option<f64>,
 }
 
 /// Runs the sub-command.
@@ -96,12 +112,14 @@ fn line(
         count(dormant as u32),
         number(each, 1),
     ]);
-    let beyond = options
-        .system_calls_max
-        .filter(|&most| unit == Unit::SystemCalls && each > most);
-    report.wrong(
-        beyond.map(|most| format!("a message costs {each:.1} system calls, more than {most}")),
-    );
+    let most = match unit {
+        Unit::Instructions => None,
+        Unit::SystemCalls => options.system_calls_max,
+        Unit::Allocations => options.allocations_max,
+    };
+    let beyond = most.filter(|&most| each > most);
+    report
+        .wrong(beyond.map(|most| format!("a message costs {each:.1} {unit:?}, more than {most}")));
     Ok(())
 }
 
@@ -113,6 +131,7 @@ fn measure(options: &Options, unit: Unit, live: usize, parlor: &Parlor) -> Resul
         bound: f64::MAX,
         from: options.rate,
         rate: Some(options.rate),
+        seed: 1,
     };
     let who = chat::Options {
         chats: live,
@@ -145,7 +164,7 @@ fn measure(options: &Options, unit: Unit, live: usize, parlor: &Parlor) -> Resul
 impl Unit {
     fn under(self, start: &Start) -> Result<Start> {
         let mut start = start.clone();
-        if self == Self::Instructions {
+        if self != Self::SystemCalls {
             // Counting begins when it is asked for; its files stand beside the others of the run.
             let folder = start.data.clone().unwrap_or_else(std::env::temp_dir);
             let out = folder.join("parlor-loadtest-callgrind.%p");
@@ -166,17 +185,15 @@ impl Unit {
 
 /// A count that is under way.
 enum Counter {
-    Callgrind,
+    Callgrind(fn(&str) -> u64),
     Strace(Child, tempfile::NamedTempFile),
 }
 
 impl Counter {
     fn start(unit: Unit, parlor: &Parlor) -> Result<Self> {
         match unit {
-            Unit::Instructions => {
-                control(parlor, &["--instr=on"])?;
-                Ok(Self::Callgrind)
-            }
+            Unit::Instructions => Self::profile(parlor, instructions),
+            Unit::Allocations => Self::profile(parlor, allocations),
             Unit::SystemCalls => {
                 let file = tempfile::NamedTempFile::new()?;
                 let child = Command::new("strace")
@@ -199,12 +216,17 @@ impl Counter {
         }
     }
 
+    fn profile(parlor: &Parlor, reading: fn(&str) -> u64) -> Result<Self> {
+        control(parlor, &["--instr=on"])?;
+        Ok(Self::Callgrind(reading))
+    }
+
     fn stop(self, parlor: &Parlor) -> Result<u64> {
         match self {
-            Self::Callgrind => {
+            Self::Callgrind(reading) => {
                 control(parlor, &["--instr=off"])?;
                 control(parlor, &["--dump"])?;
-                instructions(parlor.process().0)
+                Ok(reading(&dumped(parlor.process().0)?))
             }
             Self::Strace(mut child, file) => {
                 let pid = rustix::process::Pid::from_raw(child.id().cast_signed())
@@ -230,9 +252,8 @@ fn control(parlor: &Parlor, arguments: &[&str]) -> Result<()> {
         .context("callgrind_control failed")
 }
 
-// The total of the profile that was dumped last: each dump counts anew, and has the next number. A thread has a part of
-// its own, and the totals are of all.
-fn instructions(pid: u32) -> Result<u64> {
+// The profile that was dumped last: each dump counts anew, and has the next number.
+fn dumped(pid: u32) -> Result<String> {
     let dump =
         |number| std::env::temp_dir().join(format!("parlor-loadtest-callgrind.{pid}.{number}"));
     let file = (1..=9)
@@ -241,16 +262,45 @@ fn instructions(pid: u32) -> Result<u64> {
         .context("callgrind has dumped no profile")?;
     let text = fs::read_to_string(&file)?;
     fs::remove_file(&file)?;
-    let totals = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("totals: "));
-    let sum = totals
-        .filter_map(|total| total.trim().parse::<u64>().ok())
-        .sum();
-    if sum == 0 {
+    if !text.contains("\ntotals: ") {
         bail!("the profile has no totals");
     }
-    Ok(sum)
+    Ok(text)
+}
+
+// A thread has a part of its own, and the totals are of all.
+fn instructions(profile: &str) -> u64 {
+    let totals = profile
+        .lines()
+        .filter_map(|line| line.strip_prefix("totals: "));
+    totals
+        .filter_map(|total| total.trim().parse::<u64>().ok())
+        .sum()
+}
+
+// Calls of the functions that give memory. A function is named where it first appears, and known by its number after.
+fn allocations(profile: &str) -> u64 {
+    let (mut giving, mut called, mut count) = (HashSet::new(), "", 0);
+    for line in profile.lines() {
+        let (kind, rest) = line.split_once('=').unwrap_or_default();
+        match kind {
+            "fn" | "cfn" => {
+                let (number, name) = rest.split_once(' ').unwrap_or((rest, ""));
+                if GIVING.contains(&name) {
+                    giving.insert(number);
+                }
+                if kind == "cfn" {
+                    called = number;
+                }
+            }
+            "calls" if giving.contains(called) => {
+                let calls = rest.split(' ').next().unwrap_or_default();
+                count += calls.parse::<u64>().unwrap_or_default();
+            }
+            _ => {}
+        }
+    }
+    count
 }
 
 // The last line of the summary: the calls of all.
@@ -272,5 +322,11 @@ mod tests {
     fn the_total_of_a_summary_is_read() {
         let summary = "syscall              calls\n---------------- ---------\nsendto                 300\nrecvfrom               200\n---------------- ---------\ntotal                  500\n";
         assert_eq!(calls(summary).unwrap(), 500);
+    }
+
+    #[test]
+    fn calls_of_the_allocator_are_added_up() {
+        let profile = "fn=(1) main\n10 5\ncfn=(2) malloc\ncalls=3 0\n10 40\ncfn=(3) free\ncalls=9 0\n10 2\nfn=(2)\n1 2\nfn=(4) read\ncfn=(2)\ncalls=4 0\n1 1\n";
+        assert_eq!(allocations(profile), 7);
     }
 }

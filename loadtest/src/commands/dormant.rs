@@ -12,6 +12,7 @@ use crate::net::{Crowd, Receiver, Setup, request};
 use crate::people::{self, Chat};
 use crate::report::{Cell, Report, number, progress, text};
 use crate::server::{Parlor, Start};
+use crate::turns::Turns;
 
 /// Connections that create chats at once: a group commit carries as many.
 const DOORS: usize = 128;
@@ -28,6 +29,9 @@ pub struct Options {
     /// Seconds that they may take at most to go dormant.
     #[arg(long, value_name = "S", default_value_t = 300)]
     pub patience: u64,
+    /// Decides in which order they are woken: the same number, the same order.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
 }
 
 /// Runs the sub-command.
@@ -72,7 +76,7 @@ pub fn run(options: &Options, start: &Start) -> Result<Report> {
         1,
         "MiB",
     ));
-    wake(&parlor, &woken, &mut report)?;
+    wake(&parlor, &woken, options.seed, &mut report)?;
     let (parlor, took) = parlor.restart(true)?;
     report.row(row("ready again after kill -9", took.as_secs_f64(), 2, "s"));
     drop(parlor);
@@ -87,6 +91,7 @@ pub fn asleep(chats: usize, start: &Start) -> Result<Parlor> {
         chats,
         wake: 1,
         patience: 600,
+        seed: 1,
     };
     create(&options, &parlor)?;
     fall_asleep(&options, &parlor)?;
@@ -197,10 +202,12 @@ fn live(parlor: &Parlor) -> Result<f64> {
         .context("the server does not say how many sessions are live")
 }
 
-fn wake(parlor: &Parlor, chats: &[(String, Chat)], report: &mut Report) -> Result<()> {
+fn wake(parlor: &Parlor, chats: &[(String, Chat)], seed: u64, report: &mut Report) -> Result<()> {
     let mut door = Setup::http(parlor.public, people::REST)?;
     let mut latencies = Histogram::<u64>::new(3)?;
-    for (user, chat) in chats {
+    let mut turns = Turns::new(chats.len(), seed);
+    for _ in 0..chats.len() {
+        let (user, chat) = &chats[turns.next()];
         let body = format!(
             "userId={user}&secureKey={}&alias=1&transcriptPosition=1",
             chat.key

@@ -14,6 +14,7 @@ use crate::people::{self, Chat};
 use crate::report::{Cell, Report, number, progress, text};
 use crate::scene::{Scene, Stage, Step, Steps};
 use crate::server::{Parlor, Start};
+use crate::turns::Turns;
 
 /// Secrets of the two destinations, as an operator would give them.
 const SECRET: &str = "whsec_bG9hZHRlc3QtbG9hZHRlc3QtbG9hZHRlc3Q=";
@@ -159,7 +160,7 @@ struct Notifications {
     others: usize,
     written: Vec<u32>,
     received: Vec<u32>,
-    turn: usize,
+    turns: Turns,
     size: usize,
     server: Process,
 }
@@ -207,7 +208,7 @@ impl Notifications {
             others,
             written,
             received,
-            turn: 0,
+            turns: Turns::new(others, options.steps.seed),
             size,
             server,
         };
@@ -257,8 +258,7 @@ impl Notifications {
 impl Scene for Notifications {
     fn write(&mut self, due: Duration) -> Result<()> {
         // One for the measured receiver, and one for the other where there is one.
-        let chat = self.turn % self.others;
-        self.turn += 1;
+        let chat = self.turns.next();
         let second = self.others + chat;
         for chat in [chat]
             .into_iter()
