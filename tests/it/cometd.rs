@@ -1,5 +1,7 @@
 //! CometD v2: every operation over WebSocket and long-polling, and everything that can happen to a connection.
 
+mod operations;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -29,110 +31,6 @@ async fn a_chat_data_message_has_all_that_an_app_decodes() {
             (&data["nextPosition"], types(&events(data))),
             (&json!(2), vec!["ParticipantJoined".to_owned()])
         );
-    }
-}
-
-#[tokio::test]
-async fn every_operation_works_over_every_transport() {
-    let server = Server::start().await;
-    for door in Door::BOTH {
-        let mut alice = Customer::request(
-            &server,
-            door,
-            json!({"firstName": "Alice", "lastName": "Rossi", "userData": {"k": "v"}}),
-        )
-        .await;
-        let mut bob = Agent::bob(&server).await;
-        bob.join(&alice.chat).await;
-
-        alice
-            .publish("startTyping", json!({"message": "I wan"}))
-            .await;
-        alice.publish("stopTyping", json!({})).await;
-        alice
-            .publish(
-                "sendMessage",
-                json!({"message": "hello", "messageType": "greeting"}),
-            )
-            .await;
-        alice
-            .publish("pushUrl", json!({"pushUrl": "https://shop.example/"}))
-            .await;
-        alice
-            .publish("updateNickname", json!({"nickname": "Ali"}))
-            .await;
-        alice
-            .publish("customNotice", json!({"message": "scrolled"}))
-            .await;
-        alice
-            .publish("updateData", json!({"userData": {"basket": "3"}}))
-            .await;
-        let notice = alice.until(|event| event["type"] == "CustomNotice").await;
-        assert_eq!(notice["from"]["nickname"], "Ali");
-        let expected = [
-            "ParticipantJoined",
-            "ParticipantJoined",
-            "TypingStarted",
-            "TypingStopped",
-            "Message",
-            "PushUrl",
-            "NicknameUpdated",
-            "CustomNotice",
-        ];
-        assert_eq!(types(&alice.seen), expected, "{door:?}");
-        assert_eq!(alice.seen[4]["messageType"], "greeting");
-        bob.until("the new data", |message| {
-            message["customer"]["userData"]["basket"] == "3"
-        })
-        .await;
-
-        let index = bob.say(&alice.chat, "read this").await;
-        alice.until(|event| event["text"] == "read this").await;
-        alice
-            .publish("readReceipt", json!({"transcriptPosition": index}))
-            .await;
-        assert_eq!(bob.event("Notice").await["text"], "read-confirm");
-
-        alice.publish("disconnect", json!({})).await;
-        assert_eq!(alice.until_ended().await["statusCode"], 0);
-    }
-}
-
-#[tokio::test]
-async fn chat_trouble_is_a_data_message() {
-    let server = Server::start().await;
-    for door in Door::BOTH {
-        let mut stranger = Customer::knock(&server, door).await;
-        stranger
-            .publish("requestChat", json!({"subject": "no name"}))
-            .await;
-        let refused = stranger.next().await;
-        assert_eq!(
-            (&refused["statusCode"], &refused["chatId"]),
-            (&json!(2), &json!("")),
-            "{refused}"
-        );
-        assert!(
-            !refused["secureKey"].as_str().unwrap().is_empty(),
-            "a fresh key that opens nothing"
-        );
-        assert_eq!(refused["errors"][0]["code"], 161);
-
-        let mut lost = Customer::resume(&server, door, "bm90IGEga2V5", 0).await;
-        let refused = lost.next().await;
-        assert_eq!(
-            (&refused["statusCode"], &refused["errors"][0]["code"]),
-            (&json!(2), &json!(249))
-        );
-
-        let mut alice = Customer::alice(&server, door).await;
-        alice.publish("sendMessage", json!({})).await;
-        let refused = alice.next().await;
-        assert_eq!(
-            (&refused["statusCode"], &refused["errors"][0]["code"]),
-            (&json!(2), &json!(400))
-        );
-        assert_eq!(refused["chatEnded"], false);
     }
 }
 

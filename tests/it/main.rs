@@ -19,6 +19,7 @@ mod doors;
 mod hostile;
 mod layers;
 mod process;
+mod proofs;
 mod push;
 mod readme;
 mod rest;

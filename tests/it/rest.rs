@@ -1,6 +1,7 @@
 //! REST v2: every call, what it answers, and what it says to whoever asks wrongly.
 
 mod calls;
+mod fields;
 mod limits;
 mod reading;
 mod trouble;
@@ -223,13 +224,6 @@ async fn user_data_comes_in_every_shape_of_json() {
 }
 
 async fn customer_data(server: &Server, session: &str) -> Value {
-    let mut bob = Agent::bob(server).await;
-    let list = bob.ask("sessions", json!({})).await.unwrap();
-    let found = list["sessions"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|one| one["session"] == session)
-        .cloned();
-    found.unwrap()["customer"]["userData"].clone()
+    let entry = Agent::bob(server).await.listed(session).await;
+    entry["customer"]["userData"].clone()
 }

@@ -190,6 +190,67 @@ async fn a_chat_without_pushes_can_wish_for_them_later() {
     assert_eq!(receiver.next().await.json(), json!({"deviceId": "dev-42"}));
 }
 
+#[tokio::test]
+async fn a_device_and_a_type_are_both_needed() {
+    let (mut receiver, server) = world(|start| start.set(TO_ACTIVE)).await;
+    let mut bob = Agent::bob(&server).await;
+    for absent in ["push_notification_deviceid", "push_notification_type", ""] {
+        let mut user_data = wish(json!({}));
+        user_data.as_object_mut().unwrap().remove(absent);
+        let fields = json!({"nickname": "Alice", "userData": user_data});
+        let alice = Customer::request(&server, Door::Socket, fields).await;
+        bob.join(&alice.chat).await;
+    }
+    assert_eq!(receiver.next().await.json(), json!({"deviceId": "dev-42"}));
+    assert!(
+        receiver.next_within(SOON).await.is_none(),
+        "of the last chat only"
+    );
+}
+
+/// Whoever serves the chat, and whoever writes the text of a notification, has to know the device and its language.
+#[tokio::test]
+async fn push_fields_are_user_data_as_any_other() {
+    let toml = "[push.provider.main]\ncustomhttp.url = \"http://127.0.0.1:9/\"";
+    let (_receiver, server) = world(|start| start.config(toml)).await;
+    let more = json!({"push_notification_provider": "main", "push_notification_debug": "false",
+        "push_notification_language": "ru-RU"});
+    let given = wish(more);
+    let alice = alice(&server, given.clone()).await;
+    let entry = Agent::bob(&server).await.listed(&alice.chat).await;
+    for (key, value) in given.as_object().unwrap() {
+        assert_eq!(&entry["customer"]["userData"][key], value, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn the_destination_too_can_be_chosen_anew() {
+    let (mut provider, mut debug) = (Receiver::start().await, Receiver::start().await);
+    let toml = format!(
+        "debug.customhttp.url = \"{}\"\n[push.provider.main]\ncustomhttp.url = \"{}\"",
+        debug.url(),
+        provider.url()
+    );
+    let (mut receiver, server) = world(|start| start.set(TO_ACTIVE).config(&toml)).await;
+    let mut alice = alice(&server, json!({})).await;
+    let mut bob = Agent::bob(&server).await;
+    bob.join(&alice.chat).await;
+    receiver.next().await;
+    let chosen = [
+        (json!({"push_notification_provider": "main"}), &mut provider),
+        (json!({"push_notification_debug": "true"}), &mut debug),
+    ];
+    for (more, destination) in chosen {
+        again(&mut alice, wish(more)).await;
+        bob.say(&alice.chat, "to the new one").await;
+        destination.next().await;
+    }
+    assert!(
+        receiver.next_within(SOON).await.is_none(),
+        "the former hears nothing"
+    );
+}
+
 async fn alice(server: &Server, more: Value) -> Customer {
     let fields = json!({"nickname": "Alice", "userData": wish(more)});
     Customer::request(server, Door::Socket, fields).await

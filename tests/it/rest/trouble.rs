@@ -73,10 +73,8 @@ async fn a_wrong_key_cannot_be_told_from_a_wrong_chat() {
     ];
     let expected = nothing(wrong_key.call("refresh", &[]).await.json());
     for attempt in attempts {
-        for call in ["refresh", "send", "disconnect", "updateData"] {
-            let reply = attempt
-                .call(call, &[("message", "let me in"), ("userData[a]", "b")])
-                .await;
+        for (call, fields) in super::fields::CALLS {
+            let reply = attempt.call(call, fields).await;
             assert_eq!(
                 (reply.status, nothing(reply.json())),
                 (200, expected.clone()),
@@ -85,6 +83,10 @@ async fn a_wrong_key_cannot_be_told_from_a_wrong_chat() {
         }
     }
     assert_eq!(chat.transcript(1).await.len(), 1, "and nothing happened");
+    assert_eq!(
+        customer_data(&server, &chat.id).await["basket"],
+        Value::Null
+    );
 }
 
 #[tokio::test]

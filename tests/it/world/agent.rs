@@ -99,6 +99,16 @@ impl Agent {
             .unwrap()
     }
 
+    /// The entry of a chat in the list of open ones.
+    pub async fn listed(&mut self, session: &str) -> Value {
+        let list = self.ask("sessions", json!({})).await.unwrap();
+        let entries = list["sessions"].as_array().unwrap();
+        let entry = entries.iter().find(|entry| entry["session"] == session);
+        entry
+            .unwrap_or_else(|| panic!("{session} is not listed: {list}"))
+            .clone()
+    }
+
     /// Says something in a joined chat; returns its index.
     pub async fn say(&mut self, session: &str, text: &str) -> u64 {
         let answer = self
