@@ -234,6 +234,14 @@ impl Clients {
         self.members[client].poll
     }
 
+    /// Its connections.
+    pub fn connections_of(&self, client: usize) -> Vec<Id> {
+        let member = &self.members[client];
+        let mut connections = vec![member.poll, member.publish];
+        connections.dedup();
+        connections
+    }
+
     /// Publishes; `data` is JSON.
     pub fn publish(&mut self, client: usize, channel: &str, data: &str) -> Result<()> {
         let member = &mut self.members[client];

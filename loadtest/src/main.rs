@@ -93,6 +93,13 @@ enum Command {
         #[command(flatten)]
         start: Start,
     },
+    /// Hours of mixed life with chats that come and go: what grows.
+    Soak {
+        #[command(flatten)]
+        options: commands::soak::Options,
+        #[command(flatten)]
+        start: Start,
+    },
     /// A viewer that stops reading while megabytes are produced for it.
     Stall {
         #[command(flatten)]
@@ -132,6 +139,7 @@ fn run(cli: &Cli) -> Result<Report> {
         Command::Idle { options, start } => commands::idle::run(options, start, descriptors),
         Command::Push { options, start } => commands::push::run(options, start),
         Command::Dormant { options, start } => commands::dormant::run(options, start),
+        Command::Soak { options, start } => commands::soak::run(options, start),
         Command::Stall { options, start } => commands::stall::run(options, start),
         Command::Chat { options, start } => commands::chat::run(options, start),
     }?;

@@ -249,6 +249,10 @@ fn encode_process(encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
         "File descriptors in use",
         usage.open_fds,
     )?;
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        let tasks = runtime.metrics().num_alive_tasks() as u64;
+        gauge(encoder, "parlor_tasks", "Tasks of the runtime", tasks)?;
+    }
     gauge(
         encoder,
         "process_max_fds",

@@ -7,4 +7,5 @@ pub mod cost;
 pub mod dormant;
 pub mod idle;
 pub mod push;
+pub mod soak;
 pub mod stall;
