@@ -1,7 +1,8 @@
 // The demonstration page: a person chats as a customer over CometD v2.
 //
 // What this tab keeps is the chat's key; the transcript is read again from the server, so that nobody finds it
-// on the disk of a shared computer. A chat belongs to its tab: two tabs are two chats.
+// on the disk of a shared computer. A chat belongs to its tab: two tabs are two chats, unless one was opened from the
+// other. Of those the one that is looked at is told what happens.
 
 import { Bayeux } from '/assets/bayeux.js';
 import { $, Composer, Log, bubble, confirmed, isolated, line, notSent, sentence, unsent } from '/assets/talk.js';
@@ -10,6 +11,7 @@ const CHANNEL = '/service/chatV2/customer-support';
 const KEPT = 'parlor.chat';
 const TYPING_FADES = 30_000;
 const SETTLED_AFTER = 500;
+const COMES_BACK_WITHIN = 2_000;
 
 const STATES = {
   connecting: 'Connecting…',
@@ -84,6 +86,12 @@ function resume() {
   catchingUp = true;
   log.busy(true);
   showState();
+  publish({ operation: 'requestNotifications', transcriptPosition: chat.position }).catch(() => {});
+}
+
+// Of several clients with one chat the newest to ask is told its events; a tab that is looked at asks again.
+function look() {
+  if (!chat?.key || chat.ended || !subscribed || catchingUp || bayeux.state !== 'connected') return;
   publish({ operation: 'requestNotifications', transcriptPosition: chat.position }).catch(() => {});
 }
 
@@ -294,7 +302,8 @@ function send(text) {
 // A refusal leaves the words on the screen, marked; a lost session leaves the entry to `caughtUp`.
 function deliver(entry) {
   entry.underWay = true;
-  publish({ operation: 'sendMessage', message: entry.text }).catch((error) => {
+  const overdue = () => chat?.outbox.includes(entry) && look();
+  publish({ operation: 'sendMessage', message: entry.text }).then(() => setTimeout(overdue, COMES_BACK_WITHIN), (error) => {
     entry.underWay = false;
     if (bayeux.state !== 'connected' || catchingUp) return;
     givenUp(entry);
@@ -362,6 +371,9 @@ $('again').addEventListener('click', () => {
   showWelcome();
   $('name').focus();
 });
+
+window.addEventListener('focus', look);
+document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && look());
 
 const kept = keeper.load();
 if (kept?.key) {

@@ -29,9 +29,12 @@ export function unsent(text) {
   return item;
 }
 
+/** Everybody sees it at this place: after what came before it, even where that was learnt of later than it was typed. */
 export function confirmed(item, time) {
   item.classList.remove('unsent');
   item.querySelector('.when').textContent = clock(time);
+  const last = [...item.parentNode.children].findLast((other) => !other.classList.contains('unsent'));
+  if (last !== item) last.after(item);
 }
 
 export function notSent(item) {

@@ -48,6 +48,14 @@ async fn where_websockets_do_not_pass_the_pages_poll() {
     assert_eq!(said.lines().last(), Some("done"), "{said}");
 }
 
+/// Of two tabs with one chat the older was told nothing any more: what was written there stood as unsent for ever.
+#[tokio::test]
+async fn two_tabs_with_one_chat_both_show_what_is_written_in_them() {
+    let server = Server::start().await;
+    let said = play(&server, "tabs", &[]).await;
+    assert_eq!(said.lines().last(), Some("done"), "{said}");
+}
+
 #[tokio::test]
 async fn what_others_write_is_text_and_nothing_else() {
     let server = Server::start().await;

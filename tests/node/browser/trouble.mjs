@@ -49,3 +49,20 @@ export async function restart(ready, cut) {
     assert.deepEqual(await said(page), ['before', 'while it was down', 'and you?', 'after'], 'each once, in order');
   }
 }
+
+// What a page opens has a copy of its session storage, and so the same chat.
+export async function tabs() {
+  const first = await openCustomer();
+  await startChat(first);
+  const [second] = await Promise.all([
+    first.context().waitForEvent('page'),
+    first.evaluate(() => { window.open('/'); }),
+  ]);
+  await shows(second, 'The chat has begun.');
+  await say(second, 'from the second');
+  await sent(second);
+  await say(first, 'from the first');
+  await sent(first);
+  await shows(first, 'from the second');
+  assert.deepEqual(await said(first), ['from the second', 'from the first'], 'each once, in order');
+}
