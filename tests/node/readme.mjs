@@ -48,7 +48,7 @@ try {
   const fields = [...readFileSync(readme, 'utf8').matchAll(/-d '?((?:nickname=Ana|userData\[GCTI_[^']*))'?/g)].map(([, field]) => field);
   const begun = await fetch(`${publicUrl}/genesys/2/chat/customer-support`, { method: 'POST', body: new URLSearchParams(fields.join('&')) });
   assert.equal((await begun.json()).statusCode, 0);
-  await hookSays('PUSH-NOTIFICATION', 'device-42');
+  await hookSays('Hello, this is Bob.', 'device-42');
   console.log('done');
 } catch (error) {
   console.error(error);
