@@ -22,7 +22,7 @@ fn row_083_the_reply_says_no_more_than_it_must() {
 #[test]
 fn row_090_and_118_strangers_are_told_to_shake_hands() {
     let mut broker = Broker::new();
-    let gone = "0123456789abcdef0123456789abcdef";
+    let gone = "0123456789abcdefghijkl";
     let mut messages = vec![json!({"channel": "/a", "data": 1})];
     for channel in [
         "/a",
