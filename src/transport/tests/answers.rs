@@ -142,12 +142,15 @@ async fn row_108_a_connect_and_a_goodbye_at_once_leave_nothing() {
         talk.cookie = poll.cookie.clone();
         let bye = json!({"id": "3", "channel": "/meta/disconnect", "clientId": client});
         let connect = connect(&client);
-        let (polled, said) = if round % 2 == 0 {
-            tokio::join!(poll.post(&connect), talk.post(&bye))
-        } else {
+        let both = async {
+            if round % 2 == 0 {
+                return tokio::join!(poll.post(&connect), talk.post(&bye));
+            }
             let (said, polled) = tokio::join!(talk.post(&bye), poll.post(&connect));
             (polled, said)
         };
+        let both = tokio::time::timeout(Duration::from_secs(10), both).await;
+        let (polled, said) = both.expect("both are answered");
         assert_eq!(said.messages()[0]["successful"], true);
         let polled = polled.messages();
         let reconnect = polled[0]["advice"]["reconnect"].as_str();
