@@ -47,7 +47,9 @@ pub struct Message<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
     /// It is not JSON, or nested too deep.
-    #[error("the body is not JSON in UTF-8, or nested deeper than 128 levels, or names a field twice")]
+    #[error(
+        "the body is not JSON in UTF-8, or nested deeper than 128 levels, or names a field twice"
+    )]
     Json,
     /// It is JSON, but neither a message nor an array of them.
     #[error("the body is neither a message nor an array of messages")]

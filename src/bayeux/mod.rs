@@ -25,8 +25,17 @@
 //! * A handshake required of every WebSocket (`requireHandshakePerConnection`): Faye and aiocometd shake hands over HTTP. A
 //!   client id is 128 random bits, and who has it may use it on a socket that has not shaken hands.
 //! * Channels as things: nothing is made by subscribing or publishing, so nothing has to be swept.
+//! * Subscriptions to services that are not recorded: they are kept like any other, count for the limit, and change nothing
+//!   about who hears what, for a service speaks to its caller whether or not it is subscribed.
+//! * One's own messages kept from oneself (`broadcastToPublisher`): a chat's events come back to whoever caused them.
 //! * The browser cookie's name, domain, path and age as options: it is of this host, and ends with the browser.
-//! * An end of the session when too much is unacknowledged: only positions are kept, so it is never too much.
+//! * A WebSocket subprotocol (`ws.protocol`): no client asks for one by default, so none is selected.
+//! * The status of an overtaken poll as an option (`duplicateMetaConnectHttpResponseCode`): it is 409, which is no fault of the
+//!   server's, so that nobody's alarm counts it as one.
+//! * `maxInterval` for a client that has only shaken hands: it is waited for for ten seconds at most, because handshakes are
+//!   cheap for the caller.
+//! * An end of the session when too much is unacknowledged: of events with a source only positions are kept, so it is never
+//!   too much; the others stop at a limit in bytes until they are confirmed.
 
 mod advice;
 #[cfg(test)]

@@ -1,11 +1,11 @@
-// A stock CometD client holds a chat: node cometd.mjs PACKAGE TRANSPORT URL [ack]
+// A stock CometD client holds a chat: node cometd.mjs PACKAGE TRANSPORT|any URL [ack]
 import { cometd, check, deadline, fail } from './stock.mjs';
 
 const CHANNEL = '/service/chatV2/customer-support';
 const [version, transport, url, ack] = process.argv.slice(2);
 deadline();
 
-const { client } = await cometd(version, transport, url);
+const { client } = await cometd(version, transport, url, transport === 'any');
 if (ack) {
   const { AckExtension } = await import('cometd/AckExtension.js');
   client.registerExtension('ack', new AckExtension());
@@ -48,6 +48,9 @@ function onData({ data }) {
 function finish() {
   const texts = seen.filter(({ type }) => type === 'Message').map(({ text }) => text);
   check(texts.join() === 'one,two,three', texts.join());
+  const used = client.getTransport();
+  const type = used.type ?? used.getType();
+  check(type === (transport === 'any' ? 'websocket' : transport), `it comes by ${type}`);
   client.disconnect((reply) => {
     check(reply.successful, 'the disconnection');
     console.log('done');

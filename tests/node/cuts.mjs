@@ -1,29 +1,30 @@
-// A stock CometD client whose way to the server is cut for a while, or lets no WebSocket pass:
-// node cuts.mjs TRANSPORT URL cut|expire|refuse
-import net from 'node:net';
+// A stock CometD client whose way to the server is cut for a while, or that gets no WebSocket, by the way or by the server:
+// node cuts.mjs TRANSPORT URL cut | expire METRICS | refuse [STATUS]
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cometd, check, deadline } from './stock.mjs';
+import { open, tell } from './way.mjs';
 
 const CHANNEL = '/service/chatV2/customer-support';
-const [transport, address, mode] = process.argv.slice(2);
-const server = new URL(address);
+const EXPECTED = { cut: ['during'], expire: ['during', 'after'], refuse: ['hello'] };
+const [transport, address, mode, more] = process.argv.slice(2);
 deadline();
 
-let passable = true;
-const ways = new Set();
-const way = net.createServer(carry);
-await new Promise((listening) => way.listen(0, '127.0.0.1', listening));
-const { client } = await cometd('cometd', transport, `http://127.0.0.1:${way.address().port}${server.pathname}`, mode === 'refuse');
-
+const way = await open(address, mode === 'refuse' ? more : undefined);
+const { client } = await cometd('cometd', transport, way.url, mode === 'refuse');
 const texts = [];
 let handshakes = 0;
+let unknown = 0;
 let chat;
+let fellBackIn;
+const begun = performance.now();
 client.addListener('/meta/handshake', (reply) => {
   if (!reply.successful) return;
   handshakes += 1;
+  fellBackIn ??= performance.now() - begun;
   client.subscribe(CHANNEL, onData);
   client.publish(CHANNEL, chat ? { operation: 'requestNotifications', ...chat } : { operation: 'requestChat', nickname: 'Ana' });
 });
+client.addListener('/meta/connect', (reply) => { if (reply.error?.startsWith('402:')) unknown += 1; });
 client.handshake();
 
 async function onData({ data }) {
@@ -32,63 +33,41 @@ async function onData({ data }) {
   for (const event of data.messages ?? []) {
     // After a broken connection an event may come twice, by the same index.
     if (chat && event.index < chat.transcriptPosition) continue;
-    if (event.type === 'Message') texts.push(event.text);
+    if (event.type !== 'Message') continue;
+    texts.push(event.text);
+    if (mode === 'expire' && event.text === 'during') say('after');
   }
   chat = { secureKey: data.secureKey, transcriptPosition: Math.max(data.nextPosition, chat?.transcriptPosition ?? 0) };
-  if (first) await (mode === 'refuse' ? tell('hello') : cut());
-  if (texts.length) finish();
+  if (first) await (mode === 'refuse' ? say('hello') : cut());
+  if (texts.length === EXPECTED[mode].length) finish();
+}
+
+function say(message) {
+  return tell(address, chat.secureKey, message);
 }
 
 async function cut() {
-  passable = false;
-  for (const socket of ways) socket.resetAndDestroy();
-  await sleep(300);
-  await tell('while you were away');
-  // The server of that story forgets a client after a second and a half.
-  if (mode === 'expire') await sleep(4_000);
-  passable = true;
+  way.cut();
+  await say('during');
+  if (mode === 'expire') while (!(await forgotten())) await sleep(50);
+  way.mend();
 }
 
-/** Says something in the same chat from elsewhere, straight to the server. */
-async function tell(message) {
-  const hello = await fetch(address, { method: 'POST', body: '[{"channel":"/meta/handshake","version":"1.0"}]' });
-  const headers = { cookie: hello.headers.get('set-cookie').split(';')[0] };
-  const [{ clientId }] = await hello.json();
-  const data = { operation: 'sendMessage', secureKey: chat.secureKey, message };
-  const replies = await ask([{ id: '1', channel: CHANNEL, clientId, data }], headers);
-  check(replies.some((reply) => reply.id === '1' && reply.successful), JSON.stringify(replies));
-}
-
-async function ask(messages, headers) {
-  const reply = await fetch(address, { method: 'POST', headers, body: JSON.stringify(messages) });
-  return reply.json();
+/** Whether the server knows no client any more. */
+async function forgotten() {
+  const metrics = await fetch(more);
+  return /^parlor_bayeux_sessions\{listener="public"\} 0$/m.test(await metrics.text());
 }
 
 function finish() {
-  check(texts.length === 1, texts.join());
-  check((handshakes > 1) === (mode === 'expire'), `${handshakes} handshakes`);
-  check(mode !== 'refuse' || client.getTransport().type === 'long-polling', 'it fell back');
+  check(texts.join() === EXPECTED[mode].join(), texts.join());
+  check(handshakes === (mode === 'expire' ? 2 : 1), `${handshakes} handshakes`);
+  check(unknown === (mode === 'expire' ? 1 : 0), `${unknown} times unknown`);
+  if (mode === 'refuse') {
+    check(client.getTransport().type === 'long-polling', 'it fell back');
+    check(!more || way.refusals() === 1, `it tried a WebSocket ${way.refusals()} times`);
+    console.log(Math.round(fellBackIn));
+  }
   console.log('done');
   process.exit(0);
-}
-
-function carry(near) {
-  if (!passable) return near.resetAndDestroy();
-  const far = net.connect(Number(server.port), server.hostname);
-  for (const [socket, other] of [[near, far], [far, near]]) {
-    ways.add(socket);
-    socket.on('error', () => {});
-    socket.on('close', () => {
-      ways.delete(socket);
-      other.destroy();
-    });
-  }
-  near.once('data', (request) => {
-    if (mode === 'refuse' && /^upgrade: websocket/im.test(request.toString('latin1'))) {
-      return near.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
-    }
-    far.write(request);
-    near.pipe(far);
-  });
-  far.pipe(near);
 }

@@ -1,12 +1,15 @@
-// A stock Faye client holds a chat: node faye.mjs TRANSPORT URL
+// A stock Faye client holds a chat: node faye.mjs TRANSPORT URL [cut]
+// With `cut` its way to the server is cut for a moment, and something is said meanwhile.
 import faye from 'faye';
 import { check, deadline, fail } from './stock.mjs';
+import { open, tell } from './way.mjs';
 
 const CHANNEL = '/service/chatV2/customer-support';
-const [transport, url] = process.argv.slice(2);
+const [transport, address, mode] = process.argv.slice(2);
 deadline();
 
-const client = new faye.Client(url);
+const way = await open(address);
+const client = new faye.Client(way.url);
 // It shakes hands over HTTP in any case, and goes over to a WebSocket where that passes.
 if (transport !== 'websocket') client.disable('websocket');
 const seen = [];
@@ -34,9 +37,17 @@ function onData(data) {
   }
   if (!key) {
     key = data.secureKey;
-    for (const message of ['one', 'two']) publish({ operation: 'sendMessage', message });
+    if (mode === 'cut') cut();
+    else for (const message of ['one', 'two']) publish({ operation: 'sendMessage', message });
   }
   if (data.chatEnded) finish();
+}
+
+async function cut() {
+  way.cut();
+  await tell(address, key, 'one');
+  way.mend();
+  await tell(address, key, 'two');
 }
 
 function finish() {

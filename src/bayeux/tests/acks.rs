@@ -43,8 +43,42 @@ fn row_126_and_129_a_stale_number_or_none_rewinds() {
         broker.ask(client.poll, &acknowledged(&client, 1));
         let mut again = client.connect();
         again["ext"] = connect;
-        broker.post(client.poll, &again);
+        let again = broker.post(client.poll, &again);
         assert_eq!(broker.told, [Told::Rewind(7, 0)]);
+        let _ = broker.send(client.id, 7, 1);
+        assert_eq!(data(&broker.answer(again).expect("an answer")), [1]);
+    }
+}
+
+// Of messages that cannot be fetched again the session itself has to know which of them are newer, and in which order.
+#[test]
+fn row_126_and_129_what_was_not_acknowledged_comes_before_what_is_new() {
+    for (stale, expected) in [
+        (json!({"ack": 1}), vec![1, 2, 3]),
+        (json!({"ack": 2}), vec![2, 3]),
+        (json!({}), vec![1, 2, 3]),
+    ] {
+        let (mut broker, client) = with_ack();
+        for number in [1, 2] {
+            broker.ask(
+                client.talk,
+                &client.publish(&number.to_string(), "/service/echo", number),
+            );
+            let mut connect = acknowledged(
+                &client,
+                if expected[0] == 1 {
+                    1
+                } else {
+                    u64::from(number == 2) + 1
+                },
+            );
+            connect["advice"] = json!({"timeout": 0});
+            assert!(data(&broker.ask(client.poll, &connect)).contains(&json!(number)));
+        }
+        broker.ask(client.talk, &client.publish("3", "/service/echo", 3));
+        let mut again = client.connect();
+        again["ext"] = stale;
+        assert_eq!(data(&broker.ask(client.poll, &again)), expected);
     }
 }
 
@@ -90,6 +124,11 @@ fn row_136_delivery_by_connects_only_can_be_configured() {
     let _ = broker.send(client.id, 7, 1);
     assert_eq!(broker.read(1).len(), 0);
     assert_eq!(data(&broker.frame(1, &client.connect())), [1]);
+
+    let client = Client::new(&mut broker, 2);
+    let reply = broker.ask(client.talk, &client.publish("1", "/service/echo", 1));
+    assert_eq!(data(&reply).len(), 0);
+    assert_eq!(data(&broker.ask(client.poll, &client.connect())), [1]);
 }
 
 #[test]

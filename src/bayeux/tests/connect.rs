@@ -35,7 +35,14 @@ fn row_045_the_next_is_held_for_the_timeout() {
     assert_eq!(broker.answer(held), None);
     broker.wait(Duration::from_millis(1));
     let reply = json!({"id": "c", "channel": "/meta/connect", "successful": true});
-    assert_eq!(broker.answer(held), Some(vec![reply]));
+    assert_eq!(broker.answer(held), Some(vec![reply.clone()]));
+
+    let client = Client::on_socket(&mut broker, 5, json!({}));
+    assert_eq!(broker.frame(5, &client.connect()), [] as [Value; 0]);
+    broker.wait(Duration::from_millis(29_999));
+    assert_eq!(broker.read(5), [] as [Value; 0]);
+    broker.wait(Duration::from_millis(1));
+    assert_eq!(broker.read(5), [reply]);
 }
 
 #[test]
@@ -94,10 +101,13 @@ fn row_049_an_unknown_client_shall_shake_hands() {
 fn row_050_and_055_silence_ends_a_session() {
     let mut broker = Broker::new();
     let client = Client::new(&mut broker, 1);
-    broker.wait(seconds(60));
+    broker.wait(Duration::from_millis(59_999));
+    assert_eq!(broker.told, []);
+    broker.wait(Duration::from_millis(1));
     assert_eq!(broker.told, [Told::Gone("expired")]);
     let reply = broker.ask(1, &client.connect());
     assert_eq!(reply[0]["error"], "402::session_unknown");
+    assert_eq!(reply[0]["advice"]["reconnect"], "handshake");
 }
 
 #[test]
@@ -145,7 +155,14 @@ fn row_054_a_client_that_vanishes_keeps_its_events() {
     let _ = broker.send(client.id, 7, 1);
     broker.wait(seconds(59));
     assert_eq!(data(&broker.ask(2, &client.connect())), [1]);
-    broker.wait(seconds(61));
+
+    let held = broker.post(1, &client.connect());
+    broker.wait(seconds(20));
+    let exchange = crate::bayeux::ExchangeId(held);
+    broker.handle(client.id, Input::Abandoned { exchange });
+    broker.wait(Duration::from_millis(59_999));
+    assert_eq!(broker.sessions.len(), 1, "counted from the cut");
+    broker.wait(Duration::from_millis(1));
     assert!(broker.sessions.is_empty());
 }
 
@@ -162,11 +179,19 @@ fn row_056_while_held_it_never_expires() {
 fn row_057_any_message_is_a_sign_of_life() {
     let mut broker = Broker::new();
     let client = Client::new(&mut broker, 1);
-    for _ in 0..3 {
+    let unsubscribe = client.message("/meta/unsubscribe", json!({"subscription": "/a"}));
+    for message in [
+        client.publish("1", "/service/x", 1),
+        client.subscribe("/a"),
+        unsubscribe,
+    ] {
         broker.wait(seconds(50));
-        broker.ask(1, &client.publish("1", "/service/x", 1));
+        broker.ask(1, &message);
     }
+    broker.wait(Duration::from_millis(59_999));
     assert_eq!(broker.sessions.len(), 1);
+    broker.wait(Duration::from_millis(1));
+    assert_eq!(broker.sessions.len(), 0);
 }
 
 #[test]
@@ -175,13 +200,19 @@ fn row_058_other_options_are_told() {
     let client = Client::new(&mut broker, 1);
     let config = Config {
         timeout: seconds(5),
+        interval: seconds(1),
         ..Config::default()
     };
     broker.handle(client.id, Input::Configured(Arc::new(config)));
     let held = broker.post(1, &client.connect());
     broker.wait(seconds(5));
     let reply = broker.answer(held).expect("an answer");
-    assert_eq!(reply[0]["advice"]["timeout"], 5_000);
+    let advice = json!({"reconnect": "retry", "interval": 1_000, "timeout": 5_000});
+    assert_eq!(reply[0]["advice"], advice);
+    let held = broker.post(1, &client.connect());
+    broker.wait(seconds(5));
+    let reply = broker.answer(held).expect("an answer");
+    assert!(reply[0].get("advice").is_none(), "it is told once");
 }
 
 #[test]
@@ -194,6 +225,15 @@ fn row_059_an_announced_pause_counts() {
     broker.wait(seconds(89));
     assert_eq!(broker.sessions.len(), 1);
     broker.wait(seconds(1));
+    assert_eq!(broker.sessions.len(), 0);
+
+    let mut broker = Broker::with(|config| config.interval = seconds(30));
+    let client = Client::new(&mut broker, 1);
+    let reply = broker.ask(1, &client.connect_at_once());
+    assert_eq!(reply[0]["advice"]["interval"], 30_000);
+    broker.wait(Duration::from_millis(89_999));
+    assert_eq!(broker.sessions.len(), 1, "it does as it is advised");
+    broker.wait(Duration::from_millis(1));
     assert_eq!(broker.sessions.len(), 0);
 }
 

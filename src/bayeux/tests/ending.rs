@@ -24,6 +24,17 @@ fn row_107_and_108_a_held_connect_is_released() {
     let reply = broker.answer(held).expect("an answer");
     assert_eq!(reply[0]["advice"], json!({"reconnect": "none"}));
     assert_eq!(broker.told.len(), 1);
+    assert!(broker.sessions.is_empty());
+
+    let client = Client::on_socket(&mut broker, 5, json!({}));
+    broker.frame(5, &client.connect());
+    let replies = broker.frame(5, &client.message("/meta/disconnect", json!({"id": "9"})));
+    let none = |reply: &&Value| reply["advice"] == json!({"reconnect": "none"});
+    assert_eq!(replies.iter().filter(none).count(), 1, "{replies:?}");
+    assert!(replies.iter().any(|reply| reply["id"] == "9"));
+    assert_eq!(broker.told.len(), 2);
+    let session = broker.sessions.get(&client.id);
+    assert!(session.is_none_or(|session| session.is_done() && !session.has_frame(ConnectionId(5))));
 }
 
 #[test]
@@ -81,8 +92,14 @@ fn row_109_on_a_socket_after_what_still_waits() {
 #[test]
 fn row_122_many_that_vanish_leave_nothing() {
     let mut broker = Broker::new();
-    for number in 0..500 {
+    let hello = json!({"channel": "/meta/handshake", "version": "1.0"});
+    for number in 0..250 {
         Client::greet(&mut broker, number, json!({}));
+        broker.frame(1_000 + number, &hello);
+        let (connection, clean) = (ConnectionId(1_000 + number), number % 2 == 0);
+        for id in broker.sessions.keys().copied().collect::<Vec<_>>() {
+            broker.handle(id, Input::Closed { connection, clean });
+        }
     }
     broker.wait(seconds(60));
     assert!(broker.sessions.is_empty());
@@ -96,11 +113,15 @@ fn row_140_a_client_that_only_connects_can_be_ended() {
     broker.wait(seconds(9));
     broker.ask(1, &client.publish("1", "/service/x", 1));
     broker.told.clear();
-    broker.post(client.poll, &client.connect());
+    let held = broker.post(client.poll, &client.connect());
     broker.wait(seconds(9));
     assert_eq!(broker.told, []);
     broker.wait(seconds(1));
     assert_eq!(broker.told, [Told::Gone("inactive")]);
+    let reply = broker.answer(held).expect("an answer");
+    assert_eq!(reply[0]["channel"], "/meta/disconnect", "it is told");
+    assert_eq!(reply[1]["advice"], json!({"reconnect": "none"}));
+    assert!(broker.sessions.is_empty());
 }
 
 #[test]

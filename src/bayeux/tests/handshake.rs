@@ -18,15 +18,20 @@ fn greet(fields: Value) -> Value {
 
 #[test]
 fn row_026_a_handshake_is_answered_in_full() {
-    let reply = greet(json!({}));
-    assert_eq!(reply["channel"], "/meta/handshake");
-    assert_eq!(reply["id"], "1");
-    assert_eq!(reply["successful"], true);
-    assert_eq!(reply["version"], "1.0");
-    assert_eq!(
-        reply["supportedConnectionTypes"],
-        json!(["websocket", "long-polling"])
-    );
+    let mut reply = greet(json!({}));
+    let client = reply["clientId"].take();
+    assert!(client.as_str().is_some_and(|id| !id.is_empty()), "{client}");
+    let expected = json!({
+        "id": "1",
+        "channel": "/meta/handshake",
+        "clientId": null,
+        "version": "1.0",
+        "minimumVersion": "1.0",
+        "supportedConnectionTypes": ["websocket", "long-polling"],
+        "successful": true,
+        "advice": {"reconnect": "retry", "interval": 0, "timeout": 30_000},
+    });
+    assert_eq!(reply, expected);
 }
 
 #[test]
@@ -72,10 +77,18 @@ fn row_031_no_transports_named_means_any() {
 #[test]
 fn row_032_a_handshake_is_answered_alone() {
     let mut broker = Broker::new();
-    let body = json!([hello(json!({})), {"channel": "/x", "data": 1}]);
-    let replies = broker.ask(1, &body);
-    assert_eq!(replies.len(), 1);
-    assert_eq!(replies[0]["channel"], "/meta/handshake");
+    let client = Client::new(&mut broker, 1);
+    let others = [client.publish("2", "/x", 1), client.subscribe("/a")];
+    for body in [
+        json!([hello(json!({})), others[0], others[1]]),
+        json!([others[0], others[1], hello(json!({}))]),
+    ] {
+        let replies = broker.ask(1, &body);
+        assert_eq!(replies.len(), 1);
+        assert_eq!(replies[0]["channel"], "/meta/handshake");
+        assert_eq!(broker.frame(9, &body).len(), 1);
+    }
+    assert_eq!(broker.told, [], "the others are ignored");
 }
 
 #[test]
@@ -98,8 +111,13 @@ fn row_034_the_application_may_refuse() {
 fn row_036_after_a_refusal_nothing_is_known() {
     let mut broker = Broker::new();
     broker.ask(1, &hello(json!({"ext": {"stranger": true}})));
-    let reply = broker.ask(1, &json!({"channel": "/meta/connect"}));
-    assert_eq!(reply[0]["error"], "402::session_unknown");
+    for channel in ["/meta/connect", "/meta/subscribe", "/a", "/service/x"] {
+        let message =
+            json!({"channel": channel, "clientId": null, "subscription": "/a", "data": 1});
+        let reply = broker.ask(1, &message);
+        assert_eq!(reply[0]["error"], "402::session_unknown", "{channel}");
+    }
+    assert_eq!(broker.told, []);
 }
 
 #[test]

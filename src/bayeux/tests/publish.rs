@@ -22,10 +22,30 @@ fn row_083_the_reply_says_no_more_than_it_must() {
 #[test]
 fn row_090_and_118_strangers_are_told_to_shake_hands() {
     let mut broker = Broker::new();
-    let body =
-        json!([{"channel": "/a", "data": 1}, {"channel": "/meta/subscribe", "clientId": "x"}]);
-    for reply in broker.ask(1, &body) {
+    let gone = "0123456789abcdefghijkl";
+    let mut messages = vec![json!({"channel": "/a", "data": 1})];
+    for channel in [
+        "/a",
+        "/service/echo",
+        "/meta/connect",
+        "/meta/subscribe",
+        "/meta/unsubscribe",
+        "/meta/disconnect",
+    ] {
+        for client in ["x", gone] {
+            let fields =
+                json!({"channel": channel, "clientId": client, "data": 1, "subscription": "/a"});
+            messages.push(fields);
+        }
+    }
+    let count = messages.len();
+    let body = Value::from(messages);
+    let mut replies = broker.ask(1, &body);
+    replies.extend(broker.frame(5, &body));
+    assert_eq!(replies.len(), 2 * count);
+    for reply in replies {
         assert_eq!(reply["error"], "402::session_unknown");
+        assert_eq!(reply["successful"], false);
         assert_eq!(
             reply["advice"],
             json!({"reconnect": "handshake", "interval": 0})
@@ -56,8 +76,19 @@ fn row_092_the_others_of_the_batch_are_done() {
     let client = Client::new(&mut broker, 1);
     let body = json!([client.publish("1", "bad", 1), client.publish("2", "/a", 2)]);
     let replies = broker.ask(1, &body);
-    assert_eq!(replies[0]["successful"], false);
+    assert_eq!(replies[0]["error"], "405::channel_invalid");
     assert_eq!(replies[1]["successful"], true);
+    let body = json!([
+        client.message("", json!({"channel": null, "data": 1})),
+        client.publish("3", "/meta/foo", 1),
+        client.publish("4", "/a", 3)
+    ]);
+    let replies = broker.ask(1, &body);
+    assert_eq!(replies[0]["error"], "400::channel_missing");
+    assert_eq!(replies[1]["error"], "403:/meta/foo:publish_denied");
+    assert_eq!(replies[2]["successful"], true);
+    let told = ["2", "3"].map(|data| Told::Published("/a".to_owned(), data.to_owned()));
+    assert_eq!(broker.told, told, "and nothing else is delivered");
 }
 
 #[test]
@@ -80,6 +111,8 @@ fn row_095_replies_keep_the_order_of_requests() {
         client.subscribe("/a")
     ]);
     let waiting = broker.post(1, &body);
+    let told = ["1", "2"].map(|data| Told::Published("/service/a".to_owned(), data.to_owned()));
+    assert_eq!(broker.told[..2], told, "done in order");
     for (id, publish) in std::mem::take(&mut broker.unanswered).into_iter().rev() {
         assert_eq!(broker.answer(waiting), None);
         let result = Ok(());

@@ -18,6 +18,15 @@ fn row_064_and_065_the_shape_is_echoed() {
     let several = subscribe(json!(["/a", "/b/*"]));
     assert_eq!(several["subscription"], json!(["/a", "/b/*"]));
     assert_eq!(several["successful"], true);
+
+    let mut broker = Broker::new();
+    let client = Client::new(&mut broker, 1);
+    let replies = broker.ask(1, &client.subscribe(json!(["/a", "/b/*"])));
+    assert_eq!(replies.len(), 1);
+    let told = ["/a", "/b/*"].map(|name| Told::Subscribed(name.to_owned()));
+    assert_eq!(broker.told, told);
+    let session = &broker.sessions[&client.id];
+    assert_eq!(session.subscriptions().collect::<Vec<_>>(), ["/a", "/b/*"]);
 }
 
 #[test]
@@ -34,6 +43,10 @@ fn row_066_all_or_none() {
 #[test]
 fn row_067_to_070_what_is_no_subscription() {
     assert_eq!(subscribe(Value::Null)["error"], "403::subscription_missing");
+    let mut broker = Broker::new();
+    let client = Client::new(&mut broker, 1);
+    let missing = broker.ask(1, &client.message("/meta/subscribe", json!({})));
+    assert_eq!(missing[0]["error"], "403::subscription_missing");
     for bad in [
         json!("nope"),
         json!("/"),
@@ -44,7 +57,9 @@ fn row_067_to_070_what_is_no_subscription() {
         json!("/a//b"),
         json!(["/a", 1]),
     ] {
-        assert_eq!(subscribe(bad)["error"], "403::subscription_invalid");
+        let reply = subscribe(bad.clone());
+        assert_eq!(reply["error"], "403::subscription_invalid", "{bad}");
+        assert_eq!(reply["successful"], false);
     }
     assert_eq!(subscribe(json!([]))["successful"], true);
 }
@@ -60,6 +75,17 @@ fn row_071_nobody_listens_to_the_protocol() {
 #[test]
 fn row_072_a_service_can_be_subscribed_to() {
     assert_eq!(subscribe("/service/x")["successful"], true);
+    // It changes nothing: a service speaks to its caller, once, and to nobody else.
+    let mut broker = Broker::new();
+    let listener = Client::new(&mut broker, 1);
+    let caller = Client::new(&mut broker, 2);
+    for client in [&listener, &caller] {
+        broker.ask(client.talk, &client.subscribe("/service/echo"));
+    }
+    let replies = broker.ask(2, &caller.publish("1", "/service/echo", 1));
+    assert_eq!(data(&replies), [1]);
+    let replies = broker.ask(1, &listener.publish("1", "/service/x", 1));
+    assert_eq!(data(&replies).len(), 0);
 }
 
 #[test]
@@ -72,6 +98,11 @@ fn row_077_twice_is_once() {
             true
         );
     }
+    let replies = broker.ask(1, &client.publish("1", "/a", 1));
+    assert_eq!(data(&replies), [1], "one copy");
+    broker
+        .told
+        .retain(|told| !matches!(told, Told::Published(..)));
     let unsubscribe = client.message("/meta/unsubscribe", json!({"subscription": "/a"}));
     assert_eq!(broker.ask(1, &unsubscribe)[0]["successful"], true);
     let told = [
@@ -79,6 +110,7 @@ fn row_077_twice_is_once() {
         Told::Unsubscribed("/a".to_owned()),
     ];
     assert_eq!(broker.told, told);
+    assert_eq!(broker.sessions[&client.id].subscriptions().count(), 0);
 }
 
 #[test]
@@ -100,8 +132,10 @@ fn row_082_a_refusal_leaves_the_others_alone() {
     let client = Client::new(&mut broker, 1);
     let body = json!([client.subscribe("/secret"), client.subscribe("/a")]);
     let replies = broker.ask(1, &body);
-    assert_eq!(replies[0]["successful"], false);
+    assert_eq!(replies[0]["error"], "403:/secret:subscribe_denied");
     assert_eq!(replies[1]["successful"], true);
+    let session = &broker.sessions[&client.id];
+    assert_eq!(session.subscriptions().collect::<Vec<_>>(), ["/a"]);
 }
 
 #[test]

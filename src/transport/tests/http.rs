@@ -217,6 +217,10 @@ async fn row_025_callbacks_where_they_are_configured() {
     assert!(reply.body.starts_with("cb([{") && reply.body.ends_with("}])"));
     let kind = header(&reply.head, "content-type");
     assert!(kind.is_some_and(|kind| kind.starts_with("text/javascript")));
+    let longest = "aZ0._-".repeat(11)[..64].to_owned();
+    http.to("GET", &format!("/cometd?jsonp={longest}&{message}"), "", "")
+        .await;
+    assert_eq!(http.read().await.status, 200);
     for name in ["alert(1)", "", &"x".repeat(65)] {
         http.to("GET", &format!("/cometd?jsonp={name}&{message}"), "", "")
             .await;

@@ -1,5 +1,6 @@
 //! The transports over real sockets, with a toy application behind them.
 
+mod answers;
 mod framing;
 mod http;
 mod partings;

@@ -7,6 +7,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message as Frame;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame as RawFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
@@ -30,14 +31,18 @@ async fn read(socket: &mut Socket) -> Vec<Value> {
     }
 }
 
-/// The code with which the server closes.
-async fn close_code(socket: &mut Socket) -> u16 {
+/// How the server closes.
+async fn closed(socket: &mut Socket) -> CloseFrame {
     loop {
         let frame = socket.next().await.expect("a frame").expect("a connection");
         if let Frame::Close(close) = frame {
-            return close.expect("a reason").code.into();
+            return close.expect("a reason");
         }
     }
+}
+
+async fn close_code(socket: &mut Socket) -> u16 {
+    closed(socket).await.code.into()
 }
 
 /// Shakes hands and connects once.
@@ -81,19 +86,47 @@ async fn row_016_to_022_an_echo() {
         messages.extend(read(&mut socket).await);
     }
     assert_eq!(data(&messages), [json!("é"), json!(2)]);
+    let replies = messages
+        .iter()
+        .filter(|message| message["successful"] == true);
+    let ids: Vec<_> = replies.map(|reply| reply["id"].clone()).collect();
+    assert_eq!(ids, ["3", "4"], "each is answered");
     assert_eq!(server.registry.counters().websockets, 1);
 }
 
 #[tokio::test]
 async fn row_011_and_020_what_cannot_be_read_closes_the_socket() {
     let server = Server::with(|config| config.max_message_size = 1_000).await;
-    let large = json!([{"pad": "x".repeat(1_000)}]).to_string();
-    for (text, code) in [("{bad", 1007), ("[null]", 1002), (large.as_str(), 1009)] {
+    let large = format!("[{}]", " ".repeat(999));
+    for (text, code, reason) in [
+        ("{bad", 1007, "malformed"),
+        ("[{\"secret\":}]", 1007, "malformed"),
+        ("", 1007, "malformed"),
+        ("[null]", 1002, "not Bayeux messages"),
+        ("\"secret\"", 1002, "not Bayeux messages"),
+        ("42", 1002, "not Bayeux messages"),
+        (large.as_str(), 1009, ""),
+    ] {
         let mut socket = server.websocket().await;
         let frame = Frame::Text(text.to_owned().into());
         socket.send(frame).await.expect("a connection");
-        assert_eq!(close_code(&mut socket).await, code);
+        let closed = closed(&mut socket).await;
+        assert_eq!(u16::from(closed.code), code, "{text}");
+        assert!(
+            code == 1009 || closed.reason.as_str() == reason,
+            "{closed:?}"
+        );
+        assert!(closed.reason.len() < 60 && !closed.reason.contains("secret"));
     }
+    let mut socket = server.websocket().await;
+    let exact = format!(
+        "[{}{}]",
+        handshake(),
+        " ".repeat(998 - handshake().to_string().len())
+    );
+    assert_eq!(exact.len(), 1_000);
+    socket.send(Frame::text(exact)).await.expect("a connection");
+    assert_eq!(read(&mut socket).await[0]["successful"], true);
 }
 
 #[tokio::test]
@@ -227,7 +260,7 @@ async fn row_114_a_newer_socket_takes_over_and_the_older_is_closed() {
 }
 
 #[tokio::test]
-async fn row_119_a_slow_reader_costs_a_bounded_queue_and_gets_everything() {
+async fn row_119_and_120_a_slow_reader_costs_a_bounded_queue_and_gets_everything() {
     const SAID: usize = 20_000;
     let server = Server::start().await;
     let mut socket = server.websocket().await;
@@ -242,15 +275,29 @@ async fn row_119_a_slow_reader_costs_a_bounded_queue_and_gets_everything() {
         party.offered() < SAID,
         "what does not fit stays with the application"
     );
-    let mut next = 0;
-    while next < SAID {
-        for event in data(&read(&mut socket).await) {
-            assert_eq!(event["n"], next);
-            next += 1;
+    // Others are served meanwhile.
+    let (mut other, name) = server.client().await;
+    let reply = other.post(&publish(&name, "3", "hi")).await;
+    assert_eq!(data(&reply.messages()), ["hi"]);
+    // Its own publish is answered before what still waits: only what the kernel has already taken is before it.
+    send(&mut socket, &publish(&client, "9", "last")).await;
+    let (mut next, mut before_the_reply) = (0, None);
+    while next < SAID || before_the_reply.is_none() {
+        for message in read(&mut socket).await {
+            if message["id"] == "9" {
+                assert_eq!(message["successful"], true);
+                before_the_reply = Some(next);
+            } else if message["data"]["n"].is_u64() {
+                assert_eq!(message["data"]["n"], next);
+                next += 1;
+            }
         }
     }
-    send(&mut socket, &publish(&client, "9", 1)).await;
-    assert!(!read(&mut socket).await.is_empty());
+    let before = before_the_reply.expect("a reply");
+    assert!(
+        before < SAID - 1_000,
+        "{before} of {SAID} events came first"
+    );
 }
 
 #[tokio::test]

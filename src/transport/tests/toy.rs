@@ -176,6 +176,7 @@ impl Party for Echo {
     }
 
     fn gone(&self, how: Gone) {
-        let _ = self.gone.set(format!("{how:?}"));
+        let once = self.gone.set(format!("{how:?}"));
+        assert!(once.is_ok(), "gone twice: {how:?}");
     }
 }
