@@ -24,3 +24,4 @@ mod readme;
 mod rest;
 mod store;
 mod webhooks;
+mod who;
