@@ -5,12 +5,14 @@
 //! eight bytes at a time and copied whole. Floats and strings of bytes are in none of our shapes: they are errors.
 
 mod compound;
+mod depth;
 
 use std::fmt::{self, Display};
 
 use serde::ser::{self, Serialize};
 
 use compound::Compound;
+pub use depth::{DEPTH_MAX, deeper_than};
 
 /// How `serde_json` names the struct that a raw value pretends to be, and its field.
 const RAW: &str = "$serde_json::private::RawValue";

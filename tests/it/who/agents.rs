@@ -87,7 +87,7 @@ fn requested(request: &str, session: &str) -> Value {
         ("another", _) => json!({"operation": "transcript"}),
         (notice, _) => {
             json!({"operation": "notice", "notice": notice, "text": "https://x.example/",
-            "userData": {"last-event-id": "1", "file-name": "a.txt", "language": "en"}})
+            "userData": {"last-event-id": "1", "file-name": "a.txt", "GCTI_LanguageCode": "en"}})
         }
     };
     let unknown = request == "another chat";

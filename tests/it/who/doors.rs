@@ -11,6 +11,8 @@ use crate::world::{BOB, Caller, Server, within};
 
 /// The status that each caller gets. Where a stranger's page gets 200, it may not read it: no header lets it.
 ///
+/// A preflight is answered to everybody, and says that nothing is allowed.
+///
 /// *program*: no browser at all; *own page*: a page of the listener; *strange page*: of another site; *sandbox*: with
 /// `Origin: null`; *rebound*: a page of a name that its owner has pointed at this machine.
 const DOORS: &str = "
@@ -24,7 +26,7 @@ const DOORS: &str = "
 | internal POST /metrics        | 405     | 405      | 403          | 403     | 421     |
 | internal POST /cometd         | 200     | 200      | 403          | 403     | 421     |
 | internal UPGRADE /cometd      | 101     | 101      | 403          | 403     | 421     |
-| internal PREFLIGHT /cometd    | 204     | 204      | 403          | 403     | 421     |
+| internal PREFLIGHT /cometd    | 204     | 204      | 204          | 204     | 421     |
 | internal POST /genesys/2/chat/customer-support | 404 | 404 | 403     | 403     | 421     |
 | internal POST /genesys/cometd | 404     | 404      | 403          | 403     | 421     |
 | public GET /                  | 200     | 200      | 200          | 200     | 200     |
@@ -33,7 +35,7 @@ const DOORS: &str = "
 | public GET /readyz            | 404     | 404      | 404          | 404     | 404     |
 | public POST /cometd           | 404     | 404      | 403          | 403     | 404     |
 | public POST /genesys/2/chat/customer-support | 200 | 200 | 403       | 403     | 200     |
-| public PREFLIGHT /genesys/2/chat/customer-support | 204 | 204 | 403  | 403     | 204     |
+| public PREFLIGHT /genesys/2/chat/customer-support | 204 | 204 | 204  | 204     | 204     |
 | public POST /genesys/cometd   | 200     | 200      | 403          | 403     | 200     |
 | public UPGRADE /genesys/cometd | 101    | 101      | 403          | 403     | 101     |
 ";

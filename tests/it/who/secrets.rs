@@ -45,10 +45,7 @@ async fn no_planted_word_reaches_the_log_or_the_metrics() {
     let log = server
         .log()
         .replace(&format!("#token={}", server.admin_token()), "");
-    assert!(
-        log.contains("TRACE") && log.contains("DEBUG"),
-        "everything is logged"
-    );
+    assert!(log.contains(" DEBUG "), "everything is logged");
     let keys = [&rest.key[24..], &comet.key[16..], secret];
     let tokens = [BOB, CAROL, ROBBIE, &server.admin_token()];
     let clients = [
