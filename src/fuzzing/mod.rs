@@ -18,8 +18,11 @@ pub use options::{answer, config};
 pub use socket::websocket;
 pub use wire::{bayeux, json, keys, publish};
 
+/// Takes any bytes, and panics where a promise is broken.
+pub type Target = fn(&[u8]);
+
 /// Every target by its name, which is also that of its corpus.
-pub const TARGETS: [(&str, fn(&[u8])); 13] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("answer", answer),
     ("bayeux", bayeux),
     ("body", body),
