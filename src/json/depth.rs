@@ -33,7 +33,7 @@ mod tests {
 
     #[test]
     fn brackets_in_texts_do_not_count() {
-        assert!(!deeper_than(r#"[[{"[[["[[[":1}]]"#, 3));
+        assert!(!deeper_than(r#"[[{"[[[\"[[[":1}]]"#, 3));
         assert!(deeper_than(r#"[[{"x":1}]]"#, 2));
         assert!(!deeper_than("[][][]{}", 1));
     }
