@@ -5,3 +5,4 @@ mod connects;
 mod frames;
 mod limits;
 mod raw;
+mod slow;

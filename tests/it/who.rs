@@ -6,5 +6,6 @@
 mod agents;
 mod customers;
 mod doors;
+mod keys;
 mod secrets;
 mod table;

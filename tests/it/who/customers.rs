@@ -4,10 +4,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::table::Table;
-use crate::world::{Bayeux, Caller, Customer, Door, Reply, RestChat, Server, events};
+use crate::world::{Bayeux, Customer, Door, Reply, RestChat, Server, events};
 
-const REST: &str = "/genesys/2/chat/customer-support";
-const CHANNEL: &str = "/service/chatV2/customer-support";
+pub(super) const REST: &str = "/genesys/2/chat/customer-support";
+pub(super) const CHANNEL: &str = "/service/chatV2/customer-support";
 const OTHER: &str = "/service/chatV2/other";
 
 /// `done`; `unknown`: the same bytes as for a chat that never was; else the HTTP status.
@@ -15,7 +15,7 @@ const OTHER: &str = "/service/chatV2/other";
 /// *cometd key*: alice with the key of that door. *mallory*: another customer, with what opens a chat of her own;
 /// *mallory, half*: with alice's `userId` and her own key. *old key*: of a chat that is over. *other service*: what opens
 /// the chat, under another service's name. *strange page*: in a browser, from a page that is not among the allowed origins.
-const OVER_REST: &str = "
+pub(super) const OVER_REST: &str = "
 | call           | alice | cometd key | mallory | mallory, half | old key | nobody  | other service | strange page | sandbox |
 | send           | done  | done       | unknown | unknown       | unknown | unknown | unknown       | 403          | 403     |
 | startTyping    | done  | done       | unknown | unknown       | unknown | unknown | unknown       | 403          | 403     |
@@ -34,7 +34,7 @@ const OVER_REST: &str = "
 ///
 /// *elsewhere*: alice with another client; *rest key*: with the key of that door. *mallory*: with the key of her own chat,
 /// changed so that it names alice's. *stolen client*: alice's client id and key, over HTTP without her cookie.
-const OVER_COMETD: &str = "
+pub(super) const OVER_COMETD: &str = "
 | operation            | alice | elsewhere | rest key | mallory | old key | no key  | other service | stolen client |
 | sendMessage          | done  | done      | done     | unknown | unknown | missing | unknown       | 402           |
 | startTyping          | done  | done      | done     | unknown | unknown | missing | unknown       | 402           |
@@ -48,7 +48,7 @@ const OVER_COMETD: &str = "
 | readReceipt          | done  | done      | done     | unknown | unknown | missing | unknown       | 402           |
 ";
 
-async fn two_services() -> Server {
+pub(super) async fn two_services() -> Server {
     Server::with().config("[chat.other]").start().await
 }
 
@@ -109,7 +109,7 @@ async fn chat_of(server: &Server, caller: &str) -> RestChat {
     RestChat::of(server, &begun.chat, "deprecated", &begun.key)
 }
 
-async fn send(
+pub(super) async fn send(
     server: &Server,
     who: RestChat,
     path: &str,
@@ -246,7 +246,7 @@ fn forged(names: &str, opens: &str) -> String {
     names[..16].to_owned() + &opens[16..]
 }
 
-async fn ask(client: &mut Bayeux, channel: &str, operation: &str, key: &str) -> String {
+pub(super) async fn ask(client: &mut Bayeux, channel: &str, operation: &str, key: &str) -> String {
     let data = json!({"operation": operation, "secureKey": key, "message": "let me in", "pushUrl": "https://evil.example/",
         "nickname": "Mallory", "userData": {"owned": "yes"}, "transcriptPosition": 1});
     let reply = client.publish(channel, data).await;
@@ -307,91 +307,5 @@ async fn customers_have_no_other_channel() {
                 );
             }
         }
-    }
-}
-
-/// A key that opens nothing costs no read of the store, whatever is asked with it, and whether or not the chat is in memory.
-#[tokio::test]
-async fn a_wrong_key_never_reaches_the_store() {
-    let mut server = two_services().await;
-    let alice = RestChat::alice(&server).await;
-    alice.say("on the disk").await;
-    let mallory = RestChat::request(&server, &[("nickname", "Mallory")]).await;
-    assert_eq!(server.stop().await.code(), Some(0));
-    server.start_again().await;
-    let mut client = Bayeux::connect(Door::Socket, server.public, "/genesys/cometd", None).await;
-    let before = reads(&server).await;
-    for (call, _) in Table::read(OVER_REST).rows {
-        for (user, key) in [
-            (&alice.user, &mallory.key),
-            (&mallory.user, &mallory.key),
-            (&alice.user, &String::new()),
-        ] {
-            let who = RestChat::of(&server, &alice.id, user, key);
-            assert_eq!(
-                send(&server, who, REST, call, None).await.json()["statusCode"],
-                2
-            );
-        }
-    }
-    for (operation, _) in Table::read(OVER_COMETD).rows {
-        let key = alice.key[..24].to_owned() + &mallory.key[24..];
-        assert_eq!(
-            ask(&mut client, CHANNEL, operation, &key).await,
-            "unknown",
-            "{operation}"
-        );
-    }
-    assert_eq!(
-        reads(&server).await,
-        before,
-        "a stranger made the store read"
-    );
-    alice.transcript(1).await;
-    assert!(
-        reads(&server).await > before,
-        "and who may read makes it read"
-    );
-}
-
-async fn reads(server: &Server) -> u64 {
-    let metrics = Caller::new().get(&server.internal("/metrics")).await.text();
-    let line = metrics
-        .lines()
-        .find_map(|line| line.strip_prefix("parlor_store_reads_total "));
-    line.unwrap().parse().unwrap()
-}
-
-/// What opens a chat is made of a secret and of chance: no two are alike, and from one nothing of the next is known.
-#[tokio::test]
-async fn identifiers_and_keys_have_nothing_in_common() {
-    let server = Server::start().await;
-    let mut seen: Vec<Vec<u8>> = Vec::new();
-    for _ in 0..200 {
-        let chat = RestChat::alice(&server).await;
-        let secret = &chat.key[24..];
-        assert_eq!(
-            (secret.len(), chat.user.len()),
-            (32, 16),
-            "128 bits, and 64"
-        );
-        seen.push(format!("{secret}{}", chat.user).into_bytes());
-    }
-    // Of 200 fair draws each of 16 digits is in every place 12.5 times on average; none is there 50 times by chance.
-    for place in 0..seen[0].len() {
-        for digit in b"0123456789abcdef" {
-            let count = seen
-                .iter()
-                .filter(|text| text[place].eq_ignore_ascii_case(digit))
-                .count();
-            assert!(count < 50, "digit {digit} stands {count} times at {place}");
-        }
-    }
-    let mut clients = std::collections::HashSet::new();
-    for _ in 0..50 {
-        let client = Bayeux::handshake(Door::Polling, server.public, "/genesys/cometd", None).await;
-        assert_eq!(client.client_id.len(), 22, "128 bits");
-        assert!(clients.insert(client.client_id.clone()));
-        assert!(clients.insert(client.cookie().to_owned()));
     }
 }
