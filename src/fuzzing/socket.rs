@@ -46,7 +46,7 @@ pub fn websocket(bytes: &[u8]) {
     assert!(at_once == in_pieces, "another answer when the socket rests");
 }
 
-/// What the server says. Ids of clients, which chance makes, are left out.
+/// What the server says, but for [what is never the same](without_ids).
 fn talk(runtime: &Runtime, frames: &[u8], piece: usize, rest_after: Duration) -> Vec<u8> {
     let registry = Registry::new(Arc::new(Deaf), Options::default(), Clock::system());
     let ids = Arc::new(Mutex::new(Vec::new()));
@@ -69,7 +69,8 @@ fn talk(runtime: &Runtime, frames: &[u8], piece: usize, rest_after: Duration) ->
     );
     runtime.block_on(serving);
     let said = said.lock().unwrap_or_else(PoisonError::into_inner);
-    without_ids(&said)
+    let own = ids.lock().unwrap_or_else(PoisonError::into_inner);
+    without_ids(&said, &own)
 }
 
 fn connection() -> Connection {
@@ -86,15 +87,23 @@ fn frame(payload: &[u8]) -> Vec<u8> {
     [&[0x81, 0x80 | length, 0, 0, 0, 0], payload].concat()
 }
 
-/// What was said with the values of `clientId` blotted out.
-fn without_ids(said: &[u8]) -> Vec<u8> {
+/// What was said without what is never the same: ids of clients, which chance makes, and numbers, which may be times.
+fn without_ids(said: &[u8], own: &[u8]) -> Vec<u8> {
     let mut said = said.to_vec();
     let mut at = 0;
     while let Some(found) = id_after(&said, at) {
         said[found..found + PLACEHOLDER.len()].fill(b'-');
         at = found;
     }
-    said
+    for place in 0..said.len().saturating_sub(own.len()) {
+        if !own.is_empty() && said[place..].starts_with(own) {
+            said[place..place + own.len()].fill(b'-');
+        }
+    }
+    said.dedup_by(|one, before| one.is_ascii_digit() && before.is_ascii_digit());
+    said.into_iter()
+        .map(|byte| if byte.is_ascii_digit() { b'#' } else { byte })
+        .collect()
 }
 
 /// Where the next id stands.
@@ -172,15 +181,42 @@ impl Script {
         let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(start) = id_after(&said, 0).filter(|_| client.is_empty()) {
             *client = said[start..start + PLACEHOLDER.len()].to_vec();
-            let places = self.bytes.len().saturating_sub(PLACEHOLDER.len() - 1);
-            for place in 0..places {
-                let here = &mut self.bytes[place..place + PLACEHOLDER.len()];
-                if here == PLACEHOLDER {
-                    here.copy_from_slice(&client);
-                }
-            }
+            write_id(&mut self.bytes[self.pause_at..], &client);
         }
     }
+}
+
+/// Writes the id into whole data frames that are masked with zeros, and between quotes: nowhere else, because there it would
+/// be chance that decides what the frames are.
+fn write_id(mut frames: &mut [u8], id: &[u8]) {
+    while let Some((opcode, start, length)) = payload_of(frames) {
+        let (frame, rest) = frames.split_at_mut(start + length);
+        let places = length.saturating_sub(PLACEHOLDER.len() + 1);
+        for place in start..start + places {
+            let (before, after) = (frame[place], place + 1 + PLACEHOLDER.len());
+            let quoted = before == b'"' && frame[after] == b'"';
+            if opcode < 3 && quoted && frame[place + 1..after] == *PLACEHOLDER {
+                frame[place + 1..after].copy_from_slice(id);
+            }
+        }
+        frames = rest;
+    }
+}
+
+/// The opcode of the first frame, and where its payload is, if it is whole and as a client's that is masked with zeros.
+fn payload_of(frames: &[u8]) -> Option<(u8, usize, usize)> {
+    let (opcode, length) = (frames.first()? & 15, frames.get(1)? & 0x7f);
+    let (length, head) = match length {
+        126 => (
+            u16::from_be_bytes(*frames.get(2..)?.first_chunk()?).into(),
+            4,
+        ),
+        127 => return None,
+        short => (usize::from(short), 2),
+    };
+    let masked = frames[1] & 0x80 != 0 && frames.get(head..head + 4)? == [0; 4];
+    let whole = head + 4 + length <= frames.len();
+    (masked && whole).then_some((opcode, head + 4, length))
 }
 
 impl AsyncRead for Script {
