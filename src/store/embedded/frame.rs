@@ -182,7 +182,7 @@ impl Header {
         header.can_go_on().then_some(header)
     }
 
-    /// Whether its numbers leave room to count on, as those of every frame do that was ever written.
+    /// Whether its numbers can be counted with, on and back to the first of its group, as those of every frame ever written.
     fn can_go_on(&self) -> bool {
         let counted = [
             self.sequence,
@@ -191,7 +191,9 @@ impl Header {
             self.first,
             self.epoch,
         ];
-        counted.iter().all(|count| *count <= COUNT_MAX) && self.number < u32::MAX
+        counted.iter().all(|count| *count <= COUNT_MAX)
+            && self.number < u32::MAX
+            && u64::from(self.ordinal) <= self.sequence
     }
 
     /// Whether `payload` is what was written with this header.
@@ -259,16 +261,18 @@ mod tests {
         }
     }
 
-    // The start went on counting from the last frame, and a frame with the last of all numbers ended the process.
+    // The start counted on from the last frame, and back to the first of its group: a frame with the last of all numbers, or
+    // with more before it in its group than in the whole log, was more than it could count with.
     #[test]
     fn a_frame_after_which_nothing_could_be_counted_is_none() {
-        let changes: [fn(&mut Header); 6] = [
+        let changes: [fn(&mut Header); 7] = [
             |header| header.sequence = u64::MAX,
             |header| header.group = u64::MAX,
             |header| header.durable_group = u64::MAX,
             |header| header.first = u64::MAX,
             |header| header.epoch = u64::MAX,
             |header| header.number = u32::MAX,
+            |header| header.sequence = u64::from(header.ordinal) - 1,
         ];
         for (place, change) in changes.into_iter().enumerate() {
             let mut last = header();

@@ -26,7 +26,11 @@ pub fn run(target: fn(&[u8]), bytes: &[u8]) {
     target(bytes);
     let took = MOST.load(Relaxed).saturating_sub(before);
     let room = ROOM + ROOM_PER_BYTE * bytes.len();
-    assert!(took <= room, "{took} bytes of memory for {} of input", bytes.len());
+    assert!(
+        took <= room,
+        "{took} bytes of memory for {} of input",
+        bytes.len()
+    );
 }
 
 fn took(bytes: usize) {
