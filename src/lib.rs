@@ -52,5 +52,7 @@ pub mod tasks;
 pub mod transport;
 
 pub mod config;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod lifecycle;
 pub mod server;

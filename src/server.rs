@@ -5,7 +5,7 @@ mod checks;
 pub mod counters;
 mod heart;
 mod house;
-mod lean;
+pub(crate) mod lean;
 pub mod listen;
 mod metrics;
 mod pushes;

@@ -5,7 +5,7 @@
 
 mod chats;
 mod idempotency;
-mod path;
+pub(crate) mod path;
 mod shape;
 
 use std::collections::BTreeMap;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::id::ClientId;
+use crate::json::{DEPTH_MAX, deeper_than};
 
 use super::advice::Wish;
 use super::channel::{Channel, Meta};
@@ -15,8 +16,6 @@ use super::error::Error;
 use super::ext::Asked;
 use written::{Batch, Written};
 
-/// How deep JSON may be nested.
-pub const DEPTH_MAX: usize = 128;
 /// The longest message id, in bytes.
 pub const ID_MAX: usize = 64;
 
@@ -206,29 +205,6 @@ fn id(value: &RawValue) -> Option<Box<str>> {
         "null" => None,
         other => Some(text(value).map_or_else(|| other.into(), |id| id.into())),
     }
-}
-
-fn deeper_than(json: &str, max: usize) -> bool {
-    // Hardly any body has as many brackets as it would need, and counting them is fast.
-    let opening = json.bytes().filter(|byte| matches!(byte, b'[' | b'{'));
-    if opening.count() <= max {
-        return false;
-    }
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    for byte in json.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'[' | b'{' if !in_string => depth += 1,
-            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > max {
-            return true;
-        }
-    }
-    false
 }
 
 #[cfg(test)]

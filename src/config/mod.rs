@@ -61,6 +61,13 @@ pub fn load(sources: &Sources) -> Result<Loaded, Invalid> {
     Loaded::new(sources.read()?)
 }
 
+/// Reads the text of a file called `parlor.toml`, over the defaults.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn load_text(text: &str) -> Result<Loaded, Invalid> {
+    let sources = Sources::new(Some("parlor.toml".into()), vec![], [])?;
+    Loaded::new(sources.read_with(Some(text))?)
+}
+
 impl Loaded {
     fn new(written: Written) -> Result<Self, Invalid> {
         let config = Arc::new(build::config(&written)?);

@@ -7,12 +7,17 @@ use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::fields::Trouble;
+use crate::json::{DEPTH_MAX, deeper_than};
 
 const OBJECT: Trouble = Trouble::Malformed("a JSON object");
+const SHALLOW: Trouble = Trouble::Malformed("JSON of at most 128 levels");
 
 /// The text of an object whose members, those of its `userData` included, are at most `max`.
 pub(super) fn parse(body: &[u8], max: usize) -> Result<String, Trouble> {
     let text = std::str::from_utf8(body).map_err(|_| Trouble::Malformed("UTF-8"))?;
+    if deeper_than(text, DEPTH_MAX) {
+        return Err(SHALLOW);
+    }
     let mut left = max.saturating_add(1);
     let mut json = serde_json::Deserializer::from_str(text);
     let counted = Members {
@@ -121,9 +126,12 @@ mod tests {
         }
     }
 
+    // What nobody asks for was taken however deep it was nested, while Bayeux bounds it.
     #[test]
-    fn depth_costs_nothing() {
-        let deep = format!("{{\"a\":{}", "[".repeat(100_000));
-        assert_eq!(parse(deep.as_bytes(), 9), Err(OBJECT));
+    fn depth_is_bounded() {
+        let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
+        assert!(parse(nested(DEPTH_MAX - 1).as_bytes(), 9).is_ok());
+        assert_eq!(parse(nested(DEPTH_MAX).as_bytes(), 9), Err(SHALLOW));
+        assert_eq!(parse("[".repeat(100_000).as_bytes(), 9), Err(SHALLOW));
     }
 }

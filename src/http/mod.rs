@@ -5,7 +5,6 @@
 pub mod body;
 pub mod caller;
 pub mod connection;
-pub mod cookies;
 pub mod fields;
 pub mod form;
 pub mod host;

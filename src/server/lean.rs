@@ -6,7 +6,7 @@
 //! ([`Service::holds`]), arriving whole and soon. Everything else goes to hyper, with what has been read of it in front,
 //! and the connection stays there: whatever is unusual, malformed or slow is answered as hyper answers it.
 
-mod head;
+pub(crate) mod head;
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;

@@ -171,6 +171,12 @@ impl Watched {
         )?;
         counter(
             encoder,
+            "parlor_store_reads",
+            "Sessions that were looked up in the store, and transcripts that were read from it",
+            stats.reads.load(Relaxed),
+        )?;
+        counter(
+            encoder,
             "parlor_store_failures",
             "Records that could not be made durable",
             stats.failures.load(Relaxed),

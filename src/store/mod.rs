@@ -2,7 +2,7 @@
 //!
 //! [`Store`] states its guarantees; `tests/it/store.rs` holds every adapter to them.
 
-mod codec;
+pub(crate) mod codec;
 mod dead_letter;
 pub mod embedded;
 pub mod memory;

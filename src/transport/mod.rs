@@ -9,11 +9,11 @@
 
 pub mod agents;
 mod application;
-mod browser;
+pub(crate) mod browser;
 mod client;
 pub mod customers;
 mod driver;
-mod form;
+pub(crate) mod form;
 mod handle;
 pub mod long_poll;
 mod metered;

@@ -32,6 +32,9 @@ pub use super::upgrade::{Visitor, is_upgrade, upgrade};
 
 /// Bytes read at once: the library's default is thirty times as much.
 const READ_BUFFER: usize = 4096;
+/// A socket is taken out of the library when nothing has moved for about so long. Sooner, somebody who talks would pay for
+/// it with every message.
+const REST_AFTER: Duration = Duration::from_secs(1);
 /// A socket that speaks for no client is closed after so long, whatever it says.
 const UNBOUND_IDLE: Duration = Duration::from_secs(60);
 /// How a socket ends on which nobody said hello.
@@ -47,7 +50,22 @@ pub fn serve<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
+    serve_resting(registry, io, early, visitor, REST_AFTER)
+}
+
+/// As [`serve`], of a socket that rests when nothing has moved for about `rest_after`.
+pub(crate) fn serve_resting<S>(
+    registry: Arc<Registry>,
+    io: S,
+    early: Bytes,
+    visitor: Visitor,
+    rest_after: Duration,
+) -> impl Future<Output = ()> + Send
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
     let mut sleeper = Sleeper {
+        rest_after,
         bound: Instant::now(),
         message_max: registry.config().max_message_size,
         peer: Peer::new(registry, visitor),
@@ -67,6 +85,7 @@ where
 struct Sleeper {
     peer: Peer,
     message_max: usize,
+    rest_after: Duration,
     /// When it last spoke for a client.
     bound: Instant,
 }

@@ -77,6 +77,20 @@ async fn what_others_write_is_text_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_strange_page_can_do_nothing_to_ours() {
+    let server = Server::start().await;
+    let said = play(&server, "strangers", &[]).await;
+    assert_eq!(said.lines().last(), Some("done"), "{said}");
+}
+
+#[tokio::test]
+async fn inside_of_the_pages_nothing_runs_but_their_own_files() {
+    let server = Server::start().await;
+    let said = play(&server, "inside", &[]).await;
+    assert_eq!(said.lines().last(), Some("done"), "{said}");
+}
+
+#[tokio::test]
 async fn the_pages_outlive_a_killed_server() {
     let mut server = Server::start().await;
     let folder = tempfile::tempdir().unwrap();

@@ -29,7 +29,7 @@ const LAYERS: [(&str, usize); 16] = [
 ];
 
 /// The last layer puts everything together: its modules know each other.
-const ASSEMBLY: [&str; 4] = ["config", "server", "lifecycle", "main"];
+const ASSEMBLY: [&str; 5] = ["config", "server", "lifecycle", "main", "fuzzing"];
 
 /// The only modules that may open sockets and files or read the system's clock and randomness.
 const EDGES: [&str; 8] = [

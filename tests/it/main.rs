@@ -25,3 +25,4 @@ mod readme;
 mod rest;
 mod store;
 mod webhooks;
+mod who;

@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { keyboard, states } from './browser/access.mjs';
 import * as content from './browser/content.mjs';
 import * as conversation from './browser/conversation.mjs';
+import * as fences from './browser/fences.mjs';
 import { browser, complaints, shot } from './browser/pages.mjs';
 import * as trouble from './browser/trouble.mjs';
 
-const SCENARIOS = { keyboard, states, ...content, ...conversation, ...trouble };
+const SCENARIOS = { keyboard, states, ...content, ...conversation, ...fences, ...trouble };
 const [scenario, , , , , ...more] = process.argv.slice(2);
 
 try {

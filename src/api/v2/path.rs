@@ -18,16 +18,16 @@ const OPERATIONS: [&str; 10] = [
 
 /// The path of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Path {
+pub(crate) struct Path {
     /// The service that was asked for; perhaps there is none of this name.
-    pub(super) service: String,
+    pub(crate) service: String,
     /// What is wanted.
-    pub(super) target: Target,
+    pub(crate) target: Target,
 }
 
 /// What is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Target {
+pub(crate) enum Target {
     /// A new chat.
     New,
     /// Something in a chat.
@@ -41,7 +41,7 @@ pub(super) enum Target {
 
 impl Path {
     /// The path after `/genesys/2/chat/`; one slash at its end is forgiven. `None`: there is no such call.
-    pub(super) fn parse(rest: &str) -> Option<Self> {
+    pub(crate) fn parse(rest: &str) -> Option<Self> {
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         let mut segments = rest.split('/');
         let service = segment(segments.next()?)?;
@@ -57,7 +57,7 @@ impl Path {
     }
 
     /// What was given as the chat's id.
-    pub(super) fn chat(&self) -> Option<&str> {
+    pub(crate) fn chat(&self) -> Option<&str> {
         match &self.target {
             Target::New => None,
             Target::Chat { chat, .. } => Some(chat),

@@ -10,10 +10,10 @@ use hyper::{Method, Request, StatusCode, Uri};
 /// Header lines of a request, as many as hyper takes.
 const LINES_MAX: usize = 100;
 /// A request with a longer body is left to hyper.
-pub(super) const BODY_MAX: usize = 64 * 1024;
+pub(crate) const BODY_MAX: usize = 64 * 1024;
 
 /// What has been read of a request.
-pub(super) enum Judged {
+pub(crate) enum Judged {
     /// There is more to come.
     Partial,
     /// A request, and how many bytes it took.
@@ -30,7 +30,7 @@ struct Frame<'a> {
 }
 
 /// Looks at what has been read. Heads longer than `head_max` and requests to paths that are not `held` are not served here.
-pub(super) fn judge(bytes: &[u8], head_max: usize, held: impl Fn(&str) -> bool) -> Judged {
+pub(crate) fn judge(bytes: &[u8], head_max: usize, held: impl Fn(&str) -> bool) -> Judged {
     if !begins_plainly(bytes) {
         return Judged::Beyond;
     }

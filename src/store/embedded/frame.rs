@@ -100,6 +100,8 @@ pub const HEADER_BYTES: usize = 96;
 pub const ALIGN: usize = 8;
 const MAGIC: [u8; 4] = [0xF8, b'P', b'L', 0xFF];
 const VERSION: u8 = 1;
+/// Nobody counts so far: a million a second would take 292,000 years.
+const COUNT_MAX: u64 = u64::MAX >> 1;
 const CRC_AT: usize = HEADER_BYTES - 4;
 
 impl Header {
@@ -158,7 +160,7 @@ impl Header {
         }
         let flags = Flags(bytes[5]);
         let mut reader = Reader(&bytes[8..]);
-        Some(Self {
+        let header = Self {
             flags,
             payload_bytes: reader.u32(),
             payload_crc: reader.u32(),
@@ -176,7 +178,22 @@ impl Header {
             ordinal: reader.u32(),
             number: reader.u32(),
             events: reader.u32(),
-        })
+        };
+        header.can_go_on().then_some(header)
+    }
+
+    /// Whether its numbers can be counted with, on and back to the first of its group, as those of every frame ever written.
+    fn can_go_on(&self) -> bool {
+        let counted = [
+            self.sequence,
+            self.group,
+            self.durable_group,
+            self.first,
+            self.epoch,
+        ];
+        counted.iter().all(|count| *count <= COUNT_MAX)
+            && self.number < u32::MAX
+            && u64::from(self.ordinal) <= self.sequence
     }
 
     /// Whether `payload` is what was written with this header.
@@ -241,6 +258,26 @@ mod tests {
             let mut flipped = bytes;
             flipped[bit / 8] ^= 1 << (bit % 8);
             assert_eq!(Header::decode(&flipped), None, "bit {bit}");
+        }
+    }
+
+    // The start counted on from the last frame, and back to the first of its group: a frame with the last of all numbers, or
+    // with more before it in its group than in the whole log, was more than it could count with.
+    #[test]
+    fn a_frame_after_which_nothing_could_be_counted_is_none() {
+        let changes: [fn(&mut Header); 7] = [
+            |header| header.sequence = u64::MAX,
+            |header| header.group = u64::MAX,
+            |header| header.durable_group = u64::MAX,
+            |header| header.first = u64::MAX,
+            |header| header.epoch = u64::MAX,
+            |header| header.number = u32::MAX,
+            |header| header.sequence = u64::from(header.ordinal) - 1,
+        ];
+        for (place, change) in changes.into_iter().enumerate() {
+            let mut last = header();
+            change(&mut last);
+            assert_eq!(Header::decode(&last.encode()), None, "{place}");
         }
     }
 

@@ -5,6 +5,7 @@ use super::engine::Engine;
 use super::frame::{Header, Place};
 use super::hot::{Entry, Kept};
 use super::row::Row;
+use super::stats::add;
 use crate::chat;
 use crate::id::{Epoch, SessionId};
 use crate::store::{Error, Record, Snapshot, Stored, codec};
@@ -18,6 +19,7 @@ type Frames = Vec<(Header, Vec<u8>)>;
 impl Engine {
     /// Loads a session and wins its ownership.
     pub fn load(&self, session: SessionId) -> Result<Option<Stored>, Error> {
+        add(&self.stats.reads, 1);
         if self.warm(session)?.is_none() {
             return Ok(None);
         }
@@ -32,6 +34,7 @@ impl Engine {
 
     /// The same without winning it.
     pub fn peek(&self, session: SessionId) -> Result<Option<Stored>, Error> {
+        add(&self.stats.reads, 1);
         self.with_entry(session, |entry, row| {
             let kept = self.kept(session, entry);
             let (snapshot, from) = match kept.and_then(|kept| self.decode(session, row, &kept)) {
@@ -57,6 +60,7 @@ impl Engine {
         from: u64,
         bytes_max: usize,
     ) -> Result<Vec<chat::Event>, Error> {
+        add(&self.stats.reads, 1);
         let events = self.with_entry(session, |_, row| {
             let mut reader = Reader {
                 engine: self,

@@ -31,6 +31,8 @@ pub struct Row {
 /// One in so many records is remembered in [`Row::sparse`].
 pub const SPARSE: u32 = 64;
 const VERSION: u8 = 1;
+const SPARSE_BYTES: usize = 16;
+const SPREAD_BYTES: usize = 12;
 
 impl Row {
     /// The session has another record.
@@ -127,10 +129,10 @@ impl Row {
             sparse: Vec::new(),
             spread: Vec::new(),
         };
-        for _ in 0..reader.u32() {
+        for _ in 0..count(&mut reader, SPARSE_BYTES)? {
             row.sparse.push((reader.u64(), place(&mut reader)));
         }
-        for _ in 0..reader.u32() {
+        for _ in 0..count(&mut reader, SPREAD_BYTES)? {
             row.spread.push((reader.u32(), reader.u64()));
         }
         Some(row)
@@ -157,6 +159,13 @@ fn put_place(bytes: &mut Vec<u8>, place: Place) {
 
 fn put_count(bytes: &mut Vec<u8>, count: usize) {
     bytes.extend(u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes());
+}
+
+/// A number of things of `bytes` each, if they can be there.
+fn count(reader: &mut Reader<'_>, bytes: usize) -> Option<u32> {
+    let count = reader.u32();
+    let all = (count as usize).checked_mul(bytes)?;
+    (all <= reader.0.len()).then_some(count)
 }
 
 fn place(reader: &mut Reader<'_>) -> Place {
@@ -188,6 +197,18 @@ mod tests {
         assert_eq!(Row::decode(&bytes), Some(row));
         bytes[7] ^= 1;
         assert_eq!(Row::decode(&bytes), None);
+    }
+
+    // A count was believed whatever followed it: a row of a hundred bytes could ask for four thousand million places.
+    #[test]
+    fn a_row_that_promises_more_than_there_is_is_not_sound() {
+        let row = Row::default().encode();
+        let counts = row.len() - 12;
+        for place in [counts, counts + 4] {
+            let mut content = row[..row.len() - 4].to_vec();
+            content[place..place + 4].fill(0xff);
+            assert_eq!(Row::decode(&seal(content)), None, "{place}");
+        }
     }
 
     fn at(segment: u32, offset: u32) -> Place {

@@ -19,6 +19,8 @@ pub struct Stats {
     pub records: AtomicU64,
     /// Bytes that were written to the log.
     pub bytes: AtomicU64,
+    /// Sessions that were loaded or looked at, and transcripts that were read.
+    pub reads: AtomicU64,
     /// Batches that failed.
     pub failures: AtomicU64,
     /// How many records the groups had.

@@ -21,9 +21,6 @@ use crate::transport::signal::Closing;
 
 /// Frames smaller than this share a write.
 const WRITE_BUFFER: usize = 4096;
-/// A socket is taken out of the library when nothing has moved for about so long. Sooner, somebody who talks would pay for
-/// it with every message.
-const REST_AFTER: Duration = Duration::from_secs(1);
 /// A peer that takes nothing for so long is gone.
 const WRITE_STALL: Duration = Duration::from_secs(30);
 /// How long the closing handshake may take.
@@ -34,7 +31,7 @@ pub(super) struct Socket<'a, S> {
     stream: WebSocketStream<Metered<S>>,
     sleeper: &'a mut Sleeper,
     writing: Option<Writing>,
-    /// Looks every [`REST_AFTER`] whether anything has moved since.
+    /// Looks every `rest_after` whether anything has moved since.
     rest: Pin<Box<Sleep>>,
     moved: bool,
     /// Where in what was read the frames end that have been taken. Less than that where a frame is incomplete.
@@ -63,11 +60,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Socket<'a, S> {
     /// The socket of `sleeper` on `io`, of which `early` has been read last.
     pub(super) async fn open(sleeper: &'a mut Sleeper, io: Metered<S>, early: Vec<u8>) -> Self {
         let consumed = io.read() - early.len() as u64;
+        let rest_after = sleeper.rest_after;
         Self {
             stream: open(io, early, sleeper.message_max).await,
             sleeper,
             writing: None,
-            rest: Box::pin(sleep(REST_AFTER)),
+            rest: Box::pin(sleep(rest_after)),
             moved: false,
             consumed,
             closing: false,
@@ -182,6 +180,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Socket<'a, S> {
         let consumed = self.consumed;
         let mut stream = Pin::new(&mut self.stream);
         let (rest, moved) = (&mut self.rest, &mut self.moved);
+        let rest_after = self.sleeper.rest_after;
         let mut woken = pin!(self.sleeper.peer.signal().woken());
         poll_fn(|cx| {
             if writing && let Poll::Ready(flushed) = stream.as_mut().poll_flush(cx) {
@@ -201,7 +200,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Socket<'a, S> {
                 if quiet && !std::mem::take(moved) {
                     return Poll::Ready(Step::Quiet);
                 }
-                rest.as_mut().reset(Instant::now() + REST_AFTER);
+                rest.as_mut().reset(Instant::now() + rest_after);
             }
             Poll::Pending
         })

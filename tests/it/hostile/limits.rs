@@ -1,9 +1,10 @@
 //! Who sends too much, and too many who come.
 
+use futures_util::StreamExt;
 use serde_json::{Value, json};
 
 use super::raw::{CHANNEL, PATH, Poller, Raw};
-use crate::world::{Bayeux, Caller, Door, Server};
+use crate::world::{Bayeux, Caller, Door, Server, within};
 
 // Only publishes and handshakes counted on a WebSocket, so connects and subscriptions could come without end.
 #[tokio::test]
@@ -78,4 +79,61 @@ async fn no_more_clients_come_in_than_there_may_be() {
     );
     first.disconnect(None).await;
     Bayeux::connect(Door::Socket, server.public, PATH, None).await;
+}
+
+/// A batch, a message and a socket have their limits, each by its name.
+#[tokio::test]
+async fn limits_of_bayeux_have_their_names() {
+    let server = Server::with().config("[limits]\nbatch = 3\nsubscriptions-per-client = 2\nchats-per-client = 1\n[chat.a]\n[chat.b]\n[chat.c]").start().await;
+    let mut raw = Raw::open(&server).await;
+    let client = raw.greet(&json!({})).await;
+    for (place, service) in ["a", "b", "c"].iter().enumerate() {
+        let subscribe = json!({"id": service, "channel": "/meta/subscribe", "clientId": client, "subscription": format!("/service/chatV2/{service}")});
+        let reply = raw.ask(service, &subscribe.to_string()).await;
+        assert_eq!(reply["successful"], place < 2, "{reply}");
+        assert!(
+            place < 2
+                || reply["error"]
+                    .as_str()
+                    .unwrap()
+                    .contains("subscriptions-per-client"),
+            "{reply}"
+        );
+    }
+    let request = |id: &str| {
+        json!({"id": id, "channel": "/service/chatV2/a", "clientId": client, "data": {"operation": "requestChat", "nickname": "M"}}).to_string()
+    };
+    raw.ask("1", &request("1")).await;
+    raw.say(&request("2")).await;
+    let told = within("the refusal", async {
+        loop {
+            let frame = raw.0.next().await.unwrap().unwrap();
+            let said: Vec<Value> =
+                serde_json::from_str(frame.to_text().unwrap_or("[]")).unwrap_or_default();
+            if let Some(told) = said
+                .into_iter()
+                .find(|message| message["data"]["statusCode"] == 2)
+            {
+                return told;
+            }
+        }
+    })
+    .await;
+    assert!(
+        told.to_string().contains("[limits] chats-per-client = 1"),
+        "{told}"
+    );
+    let reply = Caller::new()
+        .post(
+            &server.public(PATH),
+            "application/json",
+            json!([{}, {}, {}, {}]).to_string(),
+        )
+        .await;
+    assert_eq!(
+        (reply.status, reply.text().contains("[limits] batch")),
+        (400, true),
+        "{}",
+        reply.text()
+    );
 }

@@ -33,6 +33,7 @@ impl Customer {
         customer.next().await;
         assert_eq!(customer.last["statusCode"], 0, "{}", customer.last);
         customer.key = customer.last["secureKey"].as_str().unwrap().to_owned();
+        server.keep_secret(&customer.key);
         customer.chat = customer.last["chatId"].as_str().unwrap().to_owned();
         customer
     }

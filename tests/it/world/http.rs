@@ -148,6 +148,7 @@ impl RestChat {
 
     /// A chat that somebody knows, or pretends to know.
     pub fn of(server: &Server, id: &str, user: &str, key: &str) -> Self {
+        server.keep_secret(key);
         let (id, user, key) = (id.to_owned(), user.to_owned(), key.to_owned());
         Self {
             caller: Caller::new(),

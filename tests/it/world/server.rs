@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -16,6 +17,9 @@ pub const BOB: &str = "bob-token-of-the-tests";
 pub const CAROL: &str = "carol-token-of-the-tests";
 /// Token of the bot *robbie*.
 pub const ROBBIE: &str = "robbie-token-of-the-tests";
+
+/// What is shorter may be in a log by chance.
+const SECRET_CHARS: usize = 40;
 
 /// What a server is started with besides the defaults.
 #[derive(Default)]
@@ -61,6 +65,7 @@ impl Start {
             folder,
             flags: self.flags,
             environment: self.environment,
+            secrets: Mutex::default(),
         };
         server.start_again().await;
         server
@@ -100,6 +105,7 @@ pub struct Server {
     folder: TempDir,
     flags: Vec<String>,
     environment: Vec<(String, String)>,
+    secrets: Mutex<Vec<String>>,
 }
 
 impl Server {
@@ -170,9 +176,14 @@ impl Server {
         self.ended().await
     }
 
+    /// The number of the process.
+    pub fn id(&self) -> u32 {
+        self.process.as_ref().unwrap().0.id()
+    }
+
     /// Any signal.
     pub fn signal(&self, signal: Signal) {
-        let id = self.process.as_ref().unwrap().0.id();
+        let id = self.id();
         kill_process(Pid::from_raw(id.cast_signed()).unwrap(), signal).unwrap();
     }
 
@@ -213,6 +224,22 @@ impl Server {
         self.path("parlor.toml")
     }
 
+    /// From now on this must not be in the log; the story fails in the end if it is.
+    pub fn keep_secret(&self, secret: &str) {
+        if secret.len() >= SECRET_CHARS {
+            self.secrets.lock().unwrap().push(secret.to_owned());
+        }
+    }
+
+    /// Tokens and keys that are in the log all the same.
+    fn leaks(&self) -> Vec<String> {
+        let log = self.log();
+        let mut secrets = self.secrets.lock().unwrap().clone();
+        secrets.extend([BOB, CAROL, ROBBIE].map(str::to_owned));
+        secrets.retain(|secret| log.contains(secret));
+        secrets
+    }
+
     /// Everything the process has written to stderr so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.log_file()).unwrap_or_default()
@@ -238,7 +265,7 @@ impl Drop for Process {
     }
 }
 
-// A story that fails shows what the server had to say.
+// Every story looks at the log of its server in the end, whatever it is about. A story that fails shows what the server had to say.
 #[allow(
     clippy::print_stderr,
     reason = "the test runner shows what a failed test printed"
@@ -247,6 +274,8 @@ impl Drop for Server {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("--- the server's log ---\n{}", self.log());
+        } else {
+            assert_eq!(self.leaks(), [""; 0], "in the log");
         }
     }
 }

@@ -1,0 +1,4 @@
+//! Bytes for `parlor::fuzzing::bayeux`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| parlor_fuzz::run(parlor::fuzzing::bayeux, bytes));
