@@ -6,6 +6,10 @@ pub(super) fn database(file: Arc<dyn File>) -> Result<Database, redb::Error> {
     let database = Database::builder()
         .set_cache_size(CACHE_BYTES)
         .create_with_backend(Backend(file))?;
+    // Where there is no room, nothing is written: what is there can be read all the same.
+    if is_complete(&database)? {
+        return Ok(database);
+    }
     let mut write = database.begin_write()?;
     // As every other: one that were not would have the whole file read after a crash.
     write.set_quick_repair(true);
@@ -14,6 +18,12 @@ pub(super) fn database(file: Arc<dyn File>) -> Result<Database, redb::Error> {
     write.open_table(META)?;
     write.commit()?;
     Ok(database)
+}
+
+/// Whether every table is there.
+fn is_complete(database: &Database) -> Result<bool, redb::Error> {
+    let read = database.begin_read()?;
+    Ok(has_entries(&read) && has_letters(&read) && read.open_table(META).is_ok())
 }
 
 /// Lets redb write to whatever disk the engine has.

@@ -2,6 +2,7 @@
 
 use super::world::{World, alice, numbered};
 use crate::store::embedded::disk::Disk;
+use crate::store::embedded::sim::{Fault, Kind, Times};
 use crate::store::{Condition, Error, Lane};
 
 #[test]
@@ -37,7 +38,9 @@ fn a_full_disk_refuses_and_accepts_again_by_itself() {
 fn after_a_failed_sync_nothing_is_accepted_until_restart() {
     let mut world = World::new();
     world.begin(alice());
-    world.disk.fail_syncs();
+    world
+        .disk
+        .fail(Fault::broken(Kind::Sync, Times::Forever, 0));
     world.say(alice(), "lost");
     world.lane().reset();
     world.say(alice(), "refused");
