@@ -9,7 +9,7 @@ use super::hot::{Brief, Hot};
 use super::index::{Index, Position, Trouble};
 use super::scan::{Found, Scanner};
 use super::segments::{Segment, Segments};
-use super::verdict::{Judged, Verdict};
+use super::verdict::{End, Judged, Verdict};
 use crate::id::SessionId;
 
 /// What replaying found.
@@ -64,7 +64,11 @@ pub fn replay(
         damages: Vec::new(),
         frames: 0,
     };
-    let (head, soiled) = replay.scan(from)?;
+    let (end, soiled) = replay.scan(from)?;
+    let head = end.head;
+    if let Some(place) = end.unproven {
+        write_again(segments, place, head)?;
+    }
     let segment = settle(segments, head, &soiled)?;
     Ok(Replayed {
         head,
@@ -87,7 +91,7 @@ struct Replay<'a> {
 
 impl Replay<'_> {
     /// Goes through the segments; where the log ends, and which segments hold something behind that.
-    fn scan(&mut self, from: Position) -> Result<(Position, BTreeSet<u32>), Broken> {
+    fn scan(&mut self, from: Position) -> Result<(End, BTreeSet<u32>), Broken> {
         let mut verdict = Verdict::new(from, !self.whole);
         let mut last_number = None;
         let mut ends = Vec::new();
@@ -102,10 +106,10 @@ impl Replay<'_> {
             let start = start_in(number, from);
             ends.push((number, self.scan_segment(number, start, &mut verdict)?));
         }
-        let head = verdict.end();
-        let behind = |(number, end): &(u32, u32)| *end > start_in(*number, head);
+        let end = verdict.end();
+        let behind = |(number, written): &(u32, u32)| *written > start_in(*number, end.head);
         let soiled = ends.into_iter().filter(behind);
-        Ok((head, soiled.map(|(number, _)| number).collect()))
+        Ok((end, soiled.map(|(number, _)| number).collect()))
     }
 
     /// Goes through one segment; where the last thing in it ends that is no zeros.
@@ -258,6 +262,16 @@ fn start_in(number: u32, position: Position) -> u32 {
     } else {
         0
     }
+}
+
+/// Writes the last group as it is read, so that the next sync writes it to the disk: one that failed before did not, and
+/// left nothing behind that a sync would find to write.
+fn write_again(segments: &Segments, from: Place, head: Position) -> io::Result<()> {
+    let file = segments.file(from.segment)?;
+    let mut bytes = vec![0; head.offset.saturating_sub(from.offset) as usize];
+    let offset = u64::from(from.offset);
+    let count = file.read_at(&mut bytes, offset)?;
+    file.write_at(&bytes[..count], offset)
 }
 
 /// Erases what lies behind the head, makes what lies before it durable, and readies the segments after it.
