@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use super::chain;
+use super::chain::{self, Fault};
 use super::frame::{Flags, Place};
 use super::hot::{Brief, Hot};
 use super::index::{Index, Position, Trouble};
@@ -206,6 +206,12 @@ impl Replay<'_> {
         let session = found.header.session;
         match chain::row(self.segments, session, found.place) {
             Ok(row) => self.hot.replace(session, row),
+            Err(Fault::Missing(place)) if self.whole && !self.segments.exists(place.segment) => {
+                // A segment was emptied that it would need: it was forgotten before.
+                self.hot.forget(session);
+                self.touched.remove(&session);
+                return;
+            }
             Err(_) => self.condemn(found),
         }
         self.touched.insert(session);
