@@ -93,6 +93,8 @@ impl Segments {
     /// Looks at what there is; removes what was not finished.
     pub fn open(disk: Arc<dyn Disk>, sizes: Sizes) -> io::Result<Self> {
         disk.make_folder(FOLDER)?;
+        // A process that was killed may have named a segment and not synced that: what is seen is not yet there for good.
+        disk.sync_folder(FOLDER)?;
         let mut stock = Stock::default();
         for name in disk.list(FOLDER)? {
             match name.split_once('.') {
@@ -270,6 +272,8 @@ impl Segments {
         let file = match emptied {
             Some(old) => {
                 self.disk.rename(&name(old, "seg"), &draft)?;
+                // Otherwise a power loss may leave it under its old name, half erased.
+                self.disk.sync_folder(FOLDER)?;
                 self.disk.open(&draft)?
             }
             None => self.disk.create(&draft)?,
