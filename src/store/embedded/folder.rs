@@ -78,6 +78,8 @@ pub fn open(
     let lock = Held(lock.ok_or_else(|| OpenError::Locked(path.to_owned()))?);
     // What a process left that was killed before it could sync it: seen, but not yet there for good.
     disk.sync_folder("").map_err(unreadable)?;
+    // What a process left that was killed before it could sync it: seen, but not yet there for good.
+    disk.sync_folder("").map_err(unreadable)?;
     check_format(&*disk)?;
     let secret = secret(&*disk, random)?;
     let segments = Segments::open(disk.clone(), sizes).map_err(unreadable)?;

@@ -8,7 +8,7 @@ use crate::chat::{Event, EventKind};
 use crate::clock::Instant;
 use crate::id::{Epoch, SessionId};
 use crate::store::embedded::sim::{Dice, Fault, Kind, Times};
-use crate::store::{Condition, Lane as _};
+use crate::store::{Condition, Error, Lane as _};
 
 /// Crashes in one life.
 pub(super) const CRASHES: u64 = 20;
@@ -242,13 +242,13 @@ impl Life {
     }
 
     fn put_away(&mut self, session: SessionId) {
-        if self.is_alive(session) {
+        if self.is_alive(session) && self.is_readable(session) {
             self.world.put_away(session, Some(Instant(self.count)));
         }
     }
 
     fn load(&mut self, session: SessionId) {
-        if self.is_alive(session) {
+        if self.is_alive(session) && self.is_readable(session) {
             let stored = self.world.engine().load(session).unwrap().unwrap();
             self.world.epochs.insert(session, stored.epoch);
         }
@@ -265,6 +265,15 @@ impl Life {
         self.known
             .get(&session)
             .is_some_and(|known| known.completed > 0 && !known.forgotten)
+    }
+
+    /// Where there is no room to open the index again, a sleeping session waits until there is some.
+    fn is_readable(&self, session: SessionId) -> bool {
+        match self.world.engine().peek(session) {
+            Ok(_) => true,
+            Err(Error::NoSpace) => false,
+            Err(error) => panic!("seed {}: {session}: {error}", self.seed),
+        }
     }
 
     fn note_completions(&mut self) {
