@@ -164,13 +164,21 @@ fn awake(index: &Index, replayed: &Replayed) -> Result<Vec<SessionId>, OpenError
 }
 
 fn report(replayed: &Replayed, whole: bool, stats: &Stats) {
-    for Damage { place, session } in &replayed.damages {
+    for damage in &replayed.damages {
         add(&stats.damaged, 1);
-        match session {
-            Some(session) => {
+        match damage {
+            Damage::Record(session, place) => {
                 tracing::error!(%session, %place, "a stored record is damaged; other sessions are not affected");
             }
-            None => tracing::error!(%place, "stored records before this place are damaged"),
+            Damage::Before(place) => {
+                tracing::error!(%place, "stored records before this place are damaged");
+            }
+            Damage::Cut(place) => {
+                tracing::error!(%place, "a file of the log was cut: records after this place are lost");
+            }
+            Damage::Missing(place) => {
+                tracing::error!(%place, "a file of the log is missing, with every record in it");
+            }
         }
     }
     tracing::info!(

@@ -27,13 +27,17 @@ pub struct Replayed {
     pub frames: u64,
 }
 
-/// A place where the log is damaged.
+/// Where the log is damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Damage {
-    /// Where; what is missing lies before it, if no session is named.
-    pub place: Place,
-    /// Whose.
-    pub session: Option<SessionId>,
+pub enum Damage {
+    /// A record of a session.
+    Record(SessionId, Place),
+    /// Records before this place, nobody knows whose.
+    Before(Place),
+    /// A segment ends here, before its time.
+    Cut(Place),
+    /// The segment that begins here is missing.
+    Missing(Place),
 }
 
 /// Why the log could not be replayed.
@@ -99,8 +103,15 @@ impl Replay<'_> {
             if number < from.segment {
                 continue;
             }
-            if self.whole && last_number.is_some_and(|last| last + 1 != number) {
-                verdict.skip();
+            if let Some(next) = last_number.map(|last: u32| last + 1)
+                && next != number
+            {
+                if self.whole {
+                    verdict.skip();
+                } else {
+                    // None is emptied that is not yet in the index.
+                    self.damages.push(Damage::Missing(start_of(next)));
+                }
             }
             last_number = Some(number);
             let start = start_in(number, from);
@@ -120,6 +131,12 @@ impl Replay<'_> {
         verdict: &mut Verdict,
     ) -> Result<u32, Broken> {
         let segment = self.segments.segment(number)?;
+        if self.segments.is_cut(&segment) {
+            self.damages.push(Damage::Cut(Place {
+                segment: number,
+                offset: segment.capacity,
+            }));
+        }
         let mut scanner = Scanner::new(&segment, start);
         let mut judged = Vec::new();
         while let Some(found) = scanner.find()? {
@@ -136,17 +153,12 @@ impl Replay<'_> {
         match judged {
             Judged::Sound(found) => self.apply(found),
             Judged::Damaged(found) => {
-                self.damages.push(Damage {
-                    place: found.place,
-                    session: Some(found.header.session),
-                });
+                self.damages
+                    .push(Damage::Record(found.header.session, found.place));
                 self.apply(found)
             }
             Judged::Lost(place) => {
-                self.damages.push(Damage {
-                    place,
-                    session: None,
-                });
+                self.damages.push(Damage::Before(place));
                 Ok(())
             }
         }
@@ -233,10 +245,8 @@ impl Replay<'_> {
         self.hot.append(&found.header, found.place);
         self.hot.damage(session, found.header.before);
         self.touched.insert(session);
-        self.damages.push(Damage {
-            place: found.header.before,
-            session: Some(session),
-        });
+        self.damages
+            .push(Damage::Record(session, found.header.before));
     }
 
     fn append(&mut self, found: Found) {
@@ -259,6 +269,10 @@ impl Replay<'_> {
         }
         Ok(())
     }
+}
+
+fn start_of(segment: u32) -> Place {
+    Place { segment, offset: 0 }
 }
 
 /// Where what comes after `position` begins in a segment.

@@ -144,6 +144,11 @@ impl Segments {
         })
     }
 
+    /// Whether the file is shorter than it was made.
+    pub fn is_cut(&self, segment: &Segment) -> bool {
+        segment.capacity < self.sizes.of(segment.number)
+    }
+
     /// The file of a segment.
     pub fn file(&self, number: u32) -> io::Result<Arc<dyn File>> {
         let mut files = self.files();
@@ -217,6 +222,8 @@ impl Segments {
         let mut stock = self.stock();
         stock.trouble = made.as_ref().err().map(io::Error::kind);
         let made = made.map(|segment| {
+            // Only now: numbers without a segment would look like segments that are missing.
+            stock.next = segment.number + 1;
             stock.numbers.insert(segment.number);
             stock.ready.push_back(segment);
         });
@@ -264,9 +271,7 @@ impl Segments {
     fn fill(&self, gently: bool) -> io::Result<Segment> {
         let (number, emptied) = {
             let mut stock = self.stock();
-            let number = stock.next;
-            stock.next += 1;
-            (number, stock.emptied.pop_front())
+            (stock.next, stock.emptied.pop_front())
         };
         let (draft, capacity) = (name(number, "new"), self.sizes.of(number));
         let file = match emptied {

@@ -110,6 +110,18 @@ impl SimDisk {
         self.decay(name, |bytes| bytes.truncate(size));
     }
 
+    /// What is in a file.
+    pub fn contents(&self, name: &str) -> Vec<u8> {
+        let state = self.lock_state();
+        let content = state.names.get(name).and_then(|id| state.files.get(id));
+        content.map_or_else(Vec::new, |content| content.seen.clone())
+    }
+
+    /// The names of all files.
+    pub fn names(&self) -> Vec<String> {
+        self.lock_state().names.keys().cloned().collect()
+    }
+
     /// A copy of the disk as it is, to be hurt on its own.
     pub fn fork(&self) -> Self {
         let state = self.lock_state().clone();
