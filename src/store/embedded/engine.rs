@@ -256,7 +256,9 @@ impl Engine {
                     place: "index.redb".to_owned(),
                 }
             }
-            Trouble::Full | Trouble::Closed | Trouble::Redb(_) => self.unusable(trouble),
+            Trouble::Full | Trouble::Closed | Trouble::Rotten(_) | Trouble::Redb(_) => {
+                self.unusable(trouble)
+            }
         }
     }
 
@@ -343,8 +345,12 @@ impl Engine {
                 tracing::error!("a row of the index is damaged: it is made anew at the next start");
                 self.ask_for_rebuild();
             }
+            Trouble::Rotten(error) => {
+                self.fail_for_good("index.redb", error);
+                self.ask_for_rebuild();
+            }
             Trouble::Redb(error) => {
-                self.fail_for_good("index", error);
+                self.fail_for_good("index.redb", error);
                 // After a failed sync nobody knows what is on the disk, and the log knows everything that it said.
                 self.ask_for_rebuild();
             }

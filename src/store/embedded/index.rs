@@ -5,6 +5,7 @@
 //! a command.
 
 mod backend;
+mod sums;
 mod write;
 
 use std::io;
@@ -12,22 +13,23 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use redb::{
     Database, Durability, ReadTransaction, ReadableDatabase, ReadableTable,
-    ReadableTableMetadata as _, StorageBackend, Table, TableDefinition, WriteTransaction,
+    ReadableTableMetadata as _, Table, TableDefinition, WriteTransaction,
 };
 
-use super::disk::{self, Disk, File};
+use super::disk::{self, Disk};
 use super::frame::Reader;
 use super::hot::{Entry, Kept};
 use super::letters::{Bundle, has_letters, write_letters};
 use super::row::{Row, seal, unseal};
 use crate::clock::Instant;
 use crate::id::SessionId;
-use backend::database;
 use write::{has_entries, write_entries};
 
 type Key = [u8; 12];
 
 const FILE: &str = "index.redb";
+/// A checksum for each page of the other file.
+const SUMS: &str = "index.sums";
 const CACHE_BYTES: usize = 16 << 20;
 
 const SESSIONS: TableDefinition<Key, &[u8]> = TableDefinition::new("sessions");
@@ -76,6 +78,9 @@ pub enum Trouble {
     /// A row is not sound: the index has to be made anew from the log.
     #[error("a row of the index is damaged")]
     Damaged,
+    /// A page is not sound: the index has to be made anew from the log.
+    #[error("the index is damaged: {0}")]
+    Rotten(io::Error),
     /// It failed before, and has to be opened again.
     #[error("the index is closed")]
     Closed,
@@ -88,6 +93,9 @@ impl<E: Into<redb::Error>> From<E> for Trouble {
     fn from(error: E) -> Self {
         match error.into() {
             redb::Error::Io(error) if disk::is_full(&error) => Trouble::Full,
+            redb::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
+                Trouble::Rotten(error)
+            }
             redb::Error::PreviousIo | redb::Error::DatabaseClosed => Trouble::Closed,
             error => Trouble::Redb(Box::new(error)),
         }
@@ -96,20 +104,19 @@ impl<E: Into<redb::Error>> From<E> for Trouble {
 
 impl Index {
     /// Opens the index; `None` if there is none, or none that can be used.
-    pub fn open(disk: &Arc<dyn Disk>) -> Result<Option<Self>, Trouble> {
-        match disk.open(FILE) {
-            Ok(file) => Ok(database(file).ok().map(|database| Self::of(disk, database))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(redb::Error::Io(error).into()),
+    pub fn open(disk: &Arc<dyn Disk>) -> Option<Self> {
+        match backend::open(disk) {
+            Ok(database) => Some(Self::of(disk, database)),
+            Err(error) => {
+                tracing::warn!(%error, "the index cannot be used: it is made anew from the log");
+                None
+            }
         }
     }
 
     /// Makes an empty index, instead of one that may be there.
     pub fn create(disk: &Arc<dyn Disk>) -> Result<Self, Trouble> {
-        let file = disk.create(FILE).map_err(redb::Error::Io)?;
-        let database = database(file)?;
-        disk.sync_folder("").map_err(redb::Error::Io)?;
-        Ok(Self::of(disk, database))
+        Ok(Self::of(disk, backend::create(disk)?))
     }
 
     fn of(disk: &Arc<dyn Disk>, database: Database) -> Self {
@@ -298,8 +305,7 @@ impl Index {
         }
         slot.opened += 1;
         slot.database = None;
-        let file = self.disk.open(FILE).map_err(redb::Error::Io)?;
-        slot.database = Some(database(file)?);
+        slot.database = Some(backend::open(&self.disk)?);
         Ok(())
     }
 

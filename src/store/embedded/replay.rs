@@ -130,7 +130,9 @@ impl Replay<'_> {
         start: u32,
         verdict: &mut Verdict,
     ) -> Result<u32, Broken> {
-        let segment = self.segments.segment(number)?;
+        let named =
+            |error: io::Error| io::Error::new(error.kind(), format!("segment {number}: {error}"));
+        let segment = self.segments.segment(number).map_err(named)?;
         if self.segments.is_cut(&segment) {
             self.damages.push(Damage::Cut(Place {
                 segment: number,
@@ -139,7 +141,7 @@ impl Replay<'_> {
         }
         let mut scanner = Scanner::new(&segment, start);
         let mut judged = Vec::new();
-        while let Some(found) = scanner.find()? {
+        while let Some(found) = scanner.find().map_err(named)? {
             self.frames += 1;
             verdict.look(found, &mut |one| judged.push(one));
             for one in judged.drain(..) {
