@@ -12,7 +12,7 @@ use crate::store::Error;
 use crate::store::embedded::disk::Disk as _;
 use crate::store::embedded::engine::Engine;
 use crate::store::embedded::folder::OpenError;
-use crate::store::embedded::sim::{Dice, SimDisk};
+use crate::store::embedded::sim::{Dice, Fault, Kind, SimDisk, Times};
 
 const SESSIONS: u64 = 8;
 const STORES: u64 = 4;
@@ -35,6 +35,8 @@ enum Hurt {
     Remove,
 }
 
+/// A flipped bit in a page of the index ended the process, at every start again. A file of the log that was cut or gone took
+/// its sessions with it and no word was said.
 #[test]
 fn what_is_hurt_is_named_and_nothing_else_is_lost() {
     for store in 1..=STORES {
@@ -49,6 +51,36 @@ fn what_is_hurt_is_named_and_nothing_else_is_lost() {
             });
         }
     }
+}
+
+/// The disk cannot be read while the store is opened: it opens all the same, or says what to do.
+#[test]
+fn a_disk_that_cannot_be_read_is_refused_with_advice() {
+    let (disk, said) = store_of(&mut Dice(77), true);
+    let mut refused = 0;
+    for spared in 0..60 {
+        for times in [Times::Once, Times::Forever] {
+            let disk = disk.fork();
+            disk.fail(Fault::broken(Kind::Read, times, spared));
+            let opened = World::try_open(&disk);
+            disk.heal();
+            match opened {
+                Err(error) => {
+                    assert!(
+                        error.to_string().contains("see that the disk is sound"),
+                        "{error}"
+                    );
+                    refused += 1;
+                }
+                Ok(engine) => {
+                    inspect(&engine, &said, "", &Hurt::Cut(0), "").unwrap();
+                }
+            }
+            let engine = World::try_open(&disk).unwrap();
+            inspect(&engine, &said, "", &Hurt::Cut(0), "").unwrap();
+        }
+    }
+    assert!(refused > 0);
 }
 
 /// A store that was written for a while, and closed, or killed after its last group was proven durable.

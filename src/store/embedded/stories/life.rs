@@ -31,6 +31,8 @@ pub(super) struct Tally {
     pub(super) retired: u64,
     /// Writes of the index.
     pub(super) index_writes: u64,
+    /// Starts that had to make the index anew, though no disk was broken.
+    pub(super) rebuilds: u64,
 }
 
 impl Tally {
@@ -41,6 +43,7 @@ impl Tally {
         self.refills += other.refills;
         self.retired += other.retired;
         self.index_writes += other.index_writes;
+        self.rebuilds += other.rebuilds;
     }
 }
 
@@ -63,6 +66,8 @@ pub(super) struct Life {
     known: BTreeMap<SessionId, Known>,
     tickets: HashMap<u64, SessionId>,
     count: u64,
+    /// The disk was broken since the last start.
+    broken: bool,
     tally: Tally,
 }
 
@@ -80,6 +85,7 @@ impl Life {
             known: BTreeMap::new(),
             tickets: HashMap::new(),
             count: 0,
+            broken: false,
             tally: Tally::default(),
         }
     }
@@ -111,6 +117,7 @@ impl Life {
         self.world.disk.heal();
         if self.world.engine().condition() == Condition::ReadOnly {
             self.tally.breaks += 1;
+            self.broken = true;
             self.check_readable();
             self.crash();
             self.reopen();
@@ -199,6 +206,9 @@ impl Life {
         let engine = World::try_open(&self.world.disk);
         self.world
             .adopt(engine.unwrap_or_else(|error| panic!("seed {}: {error}", self.seed)));
+        // Only a start that makes the index anew writes it.
+        let rebuilt = self.world.engine().stats.index_writes.load(Relaxed) > 0;
+        self.tally.rebuilds += u64::from(rebuilt && !std::mem::take(&mut self.broken));
     }
 
     fn act(&mut self) {

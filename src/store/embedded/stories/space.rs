@@ -88,6 +88,33 @@ fn an_index_without_room_keeps_everything_in_memory() {
     }
 }
 
+/// A write of the index that found no room closed the index, and opening it again wrote to it: sleeping sessions were said to
+/// be damaged as long as the disk was full, and the store was read-only for good when there was room again.
+#[test]
+fn an_index_that_found_no_room_is_used_again_when_there_is_some() {
+    for spared in 0..12 {
+        let mut world = World::new();
+        world.begin(alice());
+        world.put_away(alice(), None);
+        assert!(world.engine().checkpoint());
+        world.begin(numbered(2));
+        world.disk.fail(Fault::full(Times::Forever, spared));
+        let written = world.engine().checkpoint();
+        match world.engine().read(alice(), 1, 999) {
+            Ok(events) => assert_eq!(events.len(), 1),
+            Err(error) => assert_eq!((error, written), (Error::NoSpace, false), "{spared}"),
+        }
+        world.disk.heal();
+        world.engine().make_space();
+        assert_eq!(world.engine().condition(), Condition::Writable, "{spared}");
+        assert_eq!(world.events(alice()).len(), 1, "{spared}");
+        assert!(world.engine().checkpoint());
+        world.lane().reset();
+        world.say(numbered(2), "accepted");
+        assert_eq!(world.completed().last(), Some(&Ok(())));
+    }
+}
+
 #[test]
 fn sessions_that_are_gone_give_their_space_back() {
     let mut world = World::new();
