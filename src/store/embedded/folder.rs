@@ -107,7 +107,7 @@ pub fn open(
         queue: Queue::default(),
         stats,
         inline,
-        keeper: Mutex::new(Keeper::new(from)),
+        keeper: Mutex::new(Keeper::after_replay(from, replayed.bytes)),
         head: Mutex::new(replayed.head),
         committer: Mutex::new(Committer::new(replayed.segment, replayed.head)),
         condition: AtomicU8::default(),

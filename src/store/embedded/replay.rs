@@ -25,6 +25,8 @@ pub struct Replayed {
     pub damages: Vec<Damage>,
     /// How many frames were read.
     pub frames: u64,
+    /// Bytes of them.
+    pub bytes: u64,
 }
 
 /// Where the log is damaged.
@@ -67,6 +69,7 @@ pub fn replay(
         touched: BTreeSet::new(),
         damages: Vec::new(),
         frames: 0,
+        bytes: 0,
     };
     let (end, soiled) = replay.scan(from)?;
     let head = end.head;
@@ -80,6 +83,7 @@ pub fn replay(
         touched: replay.touched,
         damages: replay.damages,
         frames: replay.frames,
+        bytes: replay.bytes,
     })
 }
 
@@ -91,6 +95,7 @@ struct Replay<'a> {
     touched: BTreeSet<SessionId>,
     damages: Vec<Damage>,
     frames: u64,
+    bytes: u64,
 }
 
 impl Replay<'_> {
@@ -143,6 +148,7 @@ impl Replay<'_> {
         let mut judged = Vec::new();
         while let Some(found) = scanner.find().map_err(named)? {
             self.frames += 1;
+            self.bytes += found.header.frame_bytes() as u64;
             verdict.look(found, &mut |one| judged.push(one));
             for one in judged.drain(..) {
                 self.judge(one)?;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use tempfile::TempDir;
 
 use super::{blocking, eventually, within};
@@ -23,6 +23,7 @@ pub struct Start {
     config: String,
     flags: Vec<String>,
     environment: Vec<(String, String)>,
+    open_files: Option<u32>,
 }
 
 impl Start {
@@ -46,6 +47,12 @@ impl Start {
         self
     }
 
+    /// The limit of open files that the process is started with.
+    pub fn open_files(mut self, limit: u32) -> Self {
+        self.open_files = Some(limit);
+        self
+    }
+
     /// The server, ready.
     pub async fn start(self) -> Server {
         let folder = tempfile::Builder::new()
@@ -61,6 +68,7 @@ impl Start {
             folder,
             flags: self.flags,
             environment: self.environment,
+            open_files: self.open_files,
         };
         server.start_again().await;
         server
@@ -100,6 +108,7 @@ pub struct Server {
     folder: TempDir,
     flags: Vec<String>,
     environment: Vec<(String, String)>,
+    open_files: Option<u32>,
 }
 
 impl Server {
@@ -132,6 +141,17 @@ impl Server {
         self.process = Some(process);
     }
 
+    /// A start that is cut: the process is killed before it says that it is ready, or soon after.
+    pub async fn start_and_kill(&self, after: std::time::Duration) {
+        let mut process = Process(self.command().stdout(Stdio::null()).spawn().unwrap());
+        tokio::time::sleep(after).await;
+        blocking(move || {
+            process.0.kill().unwrap();
+            process.0.wait().unwrap()
+        })
+        .await;
+    }
+
     /// The command that starts this server, for stories about starts that fail.
     pub fn command(&self) -> Command {
         let log = std::fs::OpenOptions::new()
@@ -139,7 +159,16 @@ impl Server {
             .append(true)
             .open(self.log_file())
             .unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_parlor"));
+        let binary = env!("CARGO_BIN_EXE_parlor");
+        let mut command = match self.open_files {
+            None => Command::new(binary),
+            Some(limit) => {
+                let mut command = Command::new("sh");
+                let script = format!("ulimit -n {limit} && exec \"$0\" \"$@\"");
+                command.args(["-c", &script, binary]);
+                command
+            }
+        };
         command
             .arg("serve")
             .arg("--config")
@@ -172,8 +201,21 @@ impl Server {
 
     /// Any signal.
     pub fn signal(&self, signal: Signal) {
+        kill_process(self.id(), signal).unwrap();
+    }
+
+    /// No file of the process can grow beyond so many bytes: to it the disk is full. `None`: there is room again.
+    pub fn limit_files(&self, bytes: Option<u64>) {
+        let limit = Rlimit {
+            current: bytes,
+            maximum: None,
+        };
+        prlimit(Some(self.id()), Resource::Fsize, limit).unwrap();
+    }
+
+    fn id(&self) -> Pid {
         let id = self.process.as_ref().unwrap().0.id();
-        kill_process(Pid::from_raw(id.cast_signed()).unwrap(), signal).unwrap();
+        Pid::from_raw(id.cast_signed()).unwrap()
     }
 
     /// Waits for the end of the process, however it came about.
