@@ -107,6 +107,7 @@ impl Index {
     pub fn open(disk: &Arc<dyn Disk>) -> Option<Self> {
         match backend::open(disk) {
             Ok(database) => Some(Self::of(disk, database)),
+            Err(redb::Error::Io(error)) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => {
                 tracing::warn!(%error, "the index cannot be used: it is made anew from the log");
                 None

@@ -10,7 +10,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::world::{Caller, RestChat, Server, eventually, texts, within};
+use crate::world::{Caller, Customer, Door, RestChat, Server, eventually, texts, within};
 
 const UNLIMITED: &str = "[rate-limit]\nper-chat = 0\nper-address = 0";
 /// As long as a message may be.
@@ -129,7 +129,7 @@ async fn without_descriptors_chats_go_on_and_new_connections_are_closed() {
         .open_files(160)
         .start()
         .await;
-    let chat = RestChat::alice(&server).await;
+    let mut chat = Customer::alice(&server, Door::Socket).await;
     let mut held = Vec::new();
     let refused = loop {
         let stream = TcpStream::connect(server.public).await.unwrap();
@@ -170,7 +170,7 @@ async fn begins(server: SocketAddr) -> Option<RestChat> {
 /// Whether the server closes a connection at once.
 async fn closed(mut stream: TcpStream) -> Result<(), TcpStream> {
     let mut byte = [0];
-    match tokio::time::timeout(Duration::from_millis(100), stream.read(&mut byte)).await {
+    match tokio::time::timeout(Duration::from_millis(20), stream.read(&mut byte)).await {
         Ok(_) => Ok(()),
         Err(_) => Err(stream),
     }
