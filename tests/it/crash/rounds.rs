@@ -66,6 +66,10 @@ struct Tally {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[allow(
+    clippy::print_stdout,
+    reason = "what a run by hand found is shown to whoever runs it"
+)]
 #[ignore = "`tests/crash --rounds N` runs it"]
 async fn nothing_acknowledged_is_lost_in_any_round() {
     let rounds = variable("PARLOR_CRASH_ROUNDS").unwrap_or(50);

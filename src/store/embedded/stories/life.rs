@@ -188,7 +188,7 @@ impl Life {
     fn lose(&mut self) {
         self.tally.crashes += 1;
         let seed = self.dice.roll();
-        if seed % 5 == 0 {
+        if seed.is_multiple_of(5) {
             self.world.disk.restart();
         } else {
             self.world.disk.lose_power(seed);
