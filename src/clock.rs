@@ -40,6 +40,16 @@ impl Clock {
         }
     }
 
+    /// The same, but its steady time is not before `last`: what a process that lived before has stored as deadlines comes in
+    /// its time, although somebody has set the machine's clock back in between.
+    pub fn after(last: Instant) -> Self {
+        let now = Self::system();
+        Self {
+            started_at: now.started_at.max(last.0),
+            ..now
+        }
+    }
+
     /// What time it is.
     pub fn now(&self) -> Now {
         Now {

@@ -15,6 +15,7 @@ pub mod router;
 mod settings;
 mod side;
 pub mod socket;
+mod steady;
 pub mod tls;
 mod usage;
 mod wire;
@@ -25,7 +26,6 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::health::State;
 use crate::lifecycle::{Exit, Start};
@@ -33,6 +33,7 @@ use crate::store::{self, embedded};
 
 use house::House;
 use listen::Stage;
+use steady::Steady;
 
 /// Serves until told to go down.
 pub async fn run(start: Start) -> Result<(), Exit> {
@@ -41,7 +42,8 @@ pub async fn run(start: Start) -> Result<(), Exit> {
     let internal = bind(config.server.internal.address, "internal").await?;
     let addresses = (address(&public)?, address(&internal)?);
     let (store, stats) = open(&config)?;
-    let house = House::build(&config, &start, Clock::system(), store, stats)?;
+    let steady = Steady::resume(&config.store.path);
+    let house = House::build(&config, &start, steady.clock, store, stats)?;
     let (stage, stages) = watch::channel(Stage::Serving);
     let mut listeners = house.listen(&config, public, internal, &stages);
     start.health.advance(State::Ready);
@@ -53,13 +55,17 @@ pub async fn run(start: Start) -> Result<(), Exit> {
         ..
     } = start;
     announce.ready(&config.server, addresses.0, addresses.1)?;
-    house.live(configs, &shutdown).await?;
+    tokio::select! {
+        lived = house.live(configs, &shutdown) => lived?,
+        never = steady.keep() => match never {},
+    }
     health.advance(State::Draining);
     tracing::info!("draining: no new chats are taken");
     house.drain();
     stage.send_replace(Stage::Draining);
     while listeners.join_next().await.is_some() {}
     house.close().await;
+    steady.note().await;
     tracing::info!("everything accepted is durable");
     Ok(())
 }

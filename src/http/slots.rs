@@ -85,6 +85,11 @@ impl Slots {
         })
     }
 
+    /// Counts a connection that is turned away for another reason than these limits.
+    pub fn turn_away(&self) {
+        self.lock().refused += 1;
+    }
+
     /// How many places are taken.
     pub fn taken(&self) -> usize {
         self.lock().all

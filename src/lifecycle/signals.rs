@@ -14,6 +14,9 @@ pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    /// A file has reached the limit of its size. The write fails like one on a full disk; unheard, the signal would end the
+    /// process.
+    _file_size: Signal,
 }
 
 /// Reads the configuration again, and tells who uses it.
@@ -36,6 +39,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
+            _file_size: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
         })
     }
 

@@ -10,6 +10,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -57,6 +58,9 @@ pub struct Options {
     pub tls: Option<Arc<Tls>>,
     /// How many connections there may be; those beyond are closed at once.
     pub slots: Arc<Slots>,
+    /// A connection whose descriptor is this one or a later one is closed at once. The system gives the lowest that is free:
+    /// the rest of the limit of open files is for the store's files, for pushes, and for the other listener.
+    pub descriptors: i32,
     /// From accepting to the end of the first request's head, and for the TLS handshake before it.
     pub first_head: Duration,
     /// From one response to the end of the next request's head. Longer than load balancers keep their connections, which
@@ -101,6 +105,8 @@ struct Listener<S> {
     told: watch::Receiver<Stage>,
     /// Held by every connection, also after an upgrade, so that the listener knows when the last has gone.
     open: mpsc::Sender<Infallible>,
+    /// The last connection was turned away because of its descriptor.
+    crowded: AtomicBool,
 }
 
 impl Options {
@@ -109,6 +115,7 @@ impl Options {
         Self {
             tls: None,
             slots,
+            descriptors: i32::MAX,
             first_head: Duration::from_secs(10),
             idle: Duration::from_secs(75),
             head_bytes: 16 * 1024,
@@ -142,6 +149,7 @@ pub async fn serve<S: Service>(
         ids,
         told,
         open,
+        crowded: AtomicBool::new(false),
     };
     tokio::select! {
         () = accept(&socket, &listener) => {}
@@ -202,7 +210,29 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 impl<S: Service> Listener<S> {
+    /// Whether there is a descriptor for this connection; says so once when there is none, and once when there is again.
+    fn is_crowded(&self, stream: &TcpStream) -> bool {
+        let crowded = stream.as_raw_fd() >= self.options.descriptors;
+        if crowded {
+            self.options.slots.turn_away();
+        }
+        let before = self.crowded.swap(crowded, Ordering::Relaxed);
+        match (before, crowded) {
+            (false, true) => tracing::warn!(
+                "limit reached: open files; new connections are closed at once until others have gone"
+            ),
+            (true, false) => {
+                tracing::info!("there are files to open again: connections are accepted")
+            }
+            (true, true) | (false, false) => {}
+        }
+        crowded
+    }
+
     fn admit(&self, stream: TcpStream, peer: SocketAddr) {
+        if self.is_crowded(&stream) {
+            return;
+        }
         let slot = match self.options.slots.take(peer.ip()) {
             Ok(slot) => slot,
             Err(full) => {

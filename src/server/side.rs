@@ -1,7 +1,9 @@
 //! One side of the house: a listener, its Bayeux clients, and what configuration decides about both.
 
+use std::ops::Range;
 use std::sync::Arc;
 
+use rustix::process::{Resource, getrlimit};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -13,6 +15,9 @@ use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::http::slots::Slots;
 use crate::transport::{Application, Registry};
+
+/// Descriptors that are kept from connections: at least and at most.
+const DESCRIPTORS_KEPT: Range<u64> = 32..1024;
 
 /// What stands behind one listener, besides its [`Router`].
 pub(super) struct Side {
@@ -59,6 +64,7 @@ impl Side {
     ) {
         let options = listen::Options {
             tls: self.tls.clone(),
+            descriptors: descriptors(self.door),
             drain: config.server.drain_timeout,
             ..listen::Options::new(self.slots.clone())
         };
@@ -80,4 +86,18 @@ fn listener_of(door: route::Door, config: &Config) -> &config::Listener {
         route::Door::Public => &config.server.public,
         route::Door::Internal => &config.server.internal,
     }
+}
+
+/// How many of the descriptors that the process may have are for connections. A quarter is for everything else; half of
+/// that may be used by agents and whoever looks after the server, when customers have taken all that is theirs.
+fn descriptors(door: route::Door) -> i32 {
+    let Some(limit) = getrlimit(Resource::Nofile).current else {
+        return i32::MAX;
+    };
+    let reserve = (limit / 4).clamp(DESCRIPTORS_KEPT.start, DESCRIPTORS_KEPT.end);
+    let kept = match door {
+        route::Door::Public => reserve,
+        route::Door::Internal => reserve / 2,
+    };
+    i32::try_from(limit.saturating_sub(kept)).unwrap_or(i32::MAX)
 }

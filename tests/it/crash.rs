@@ -1,5 +1,9 @@
 //! Killed at any instant: everything that was acknowledged is there, in order, and nothing twice.
 
+mod clock;
+mod rounds;
+mod strain;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

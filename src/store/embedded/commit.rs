@@ -99,10 +99,11 @@ impl Committer {
         if needed == 0 || self.room() >= needed {
             return Ok(());
         }
+        // What was refused must not stand before what will be accepted.
+        self.erase_soil(engine)?;
         let next = engine.next_segment(SEGMENT_PATIENCE)?;
         self.head.segment = next.number;
         self.head.offset = 0;
-        self.soiled = 0;
         self.segment = Some(next);
         Ok(())
     }
@@ -269,33 +270,35 @@ impl Committer {
         if group.buffer.is_empty() {
             return Ok(());
         }
+        self.erase_soil(engine)?;
         let Some(segment) = &self.segment else {
             return Err(io::ErrorKind::NotFound.into());
         };
         let offset = u64::from(self.head.offset);
-        if self.soiled > 0 {
-            segment
-                .file
-                .write_at(&vec![0; self.soiled as usize], offset)?;
-            segment.file.sync()?;
-            self.soiled = 0;
-        }
         if let Err(error) = segment.file.write_at(&group.buffer, offset) {
             let written = u32::try_from(group.buffer.len()).unwrap_or(u32::MAX);
             self.soiled = self.soiled.max(written);
             return Err(error);
         }
-        // After a failed sync nobody knows what is on the disk: it is never tried again.
-        segment
-            .file
-            .sync()
-            .inspect_err(|error| engine.fail_for_good("sync of the log", error))?;
+        sync(engine, segment)?;
         let bytes = u32::try_from(group.buffer.len()).unwrap_or(u32::MAX);
         self.head.offset += bytes;
         self.head.sequence += group.frames.len() as u64;
         self.head.group += 1;
         self.sealed = false;
         engine.stats.group(group.frames.len(), group.buffer.len());
+        Ok(())
+    }
+
+    /// Writes zeros over what a failed write may have left.
+    fn erase_soil(&mut self, engine: &Engine) -> io::Result<()> {
+        let Some(segment) = self.segment.as_ref().filter(|_| self.soiled > 0) else {
+            return Ok(());
+        };
+        let zeros = vec![0; self.soiled as usize];
+        segment.file.write_at(&zeros, u64::from(self.head.offset))?;
+        sync(engine, segment)?;
+        self.soiled = 0;
         Ok(())
     }
 
@@ -314,6 +317,14 @@ impl Committer {
         }
         tell(engine, group.outcomes, failure.as_ref());
     }
+}
+
+/// After a failed sync nobody knows what is on the disk: it is never tried again.
+fn sync(engine: &Engine, segment: &Segment) -> io::Result<()> {
+    segment
+        .file
+        .sync()
+        .inspect_err(|error| engine.fail_for_good("sync of the log", error))
 }
 
 /// The room that a job needs at least to be begun.

@@ -42,11 +42,39 @@ pub trait Disk: Debug + Send + Sync + 'static {
 
 /// An open file.
 pub trait File: Debug + Send + Sync + 'static {
-    /// Writes all of `bytes` at `offset`.
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+    /// Writes some of `bytes` at `offset`, from the first on; says how many (`pwrite`).
+    fn write_some(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
+
+    /// Reads some into `bytes` from `offset` on; says how many, 0 at the end of the file (`pread`).
+    fn read_some(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// Writes all of `bytes` at `offset`. After a failure some of them may be there.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let mut written = 0;
+        while written < bytes.len() {
+            match self.write_some(&bytes[written..], offset + written as u64) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => written += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
 
     /// Reads into `bytes` from `offset` on; fewer than asked only at the end of the file.
-    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize>;
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut read = 0;
+        while read < bytes.len() {
+            match self.read_some(&mut bytes[read..], offset + read as u64) {
+                Ok(0) => break,
+                Ok(count) => read += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(read)
+    }
 
     /// Makes what was written durable (`fdatasync`).
     fn sync(&self) -> io::Result<()>;
@@ -145,21 +173,12 @@ impl Disk for Folder {
 struct RealFile(fs::File);
 
 impl File for RealFile {
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.0.write_all_at(bytes, offset)
+    fn write_some(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        self.0.write_at(bytes, offset)
     }
 
-    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
-        let mut read = 0;
-        while read < bytes.len() {
-            match self.0.read_at(&mut bytes[read..], offset + read as u64) {
-                Ok(0) => break,
-                Ok(count) => read += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(read)
+    fn read_some(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.0.read_at(bytes, offset)
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -246,17 +246,25 @@ impl Engine {
             .map_err(|trouble| self.unusable(&trouble))
     }
 
+    /// A session's row could not be read: only where the row itself is damaged, the session is.
     fn unreadable(&self, session: SessionId, trouble: &Trouble) -> Error {
-        self.note_trouble(trouble);
-        Error::Damaged {
-            session,
-            place: "index.redb".to_owned(),
+        match trouble {
+            Trouble::Damaged => {
+                self.note_trouble(trouble);
+                Error::Damaged {
+                    session,
+                    place: "index.redb".to_owned(),
+                }
+            }
+            Trouble::Full | Trouble::Closed | Trouble::Rotten(_) | Trouble::Redb(_) => {
+                self.unusable(trouble)
+            }
         }
     }
 
     fn unusable(&self, trouble: &Trouble) -> Error {
         self.note_trouble(trouble);
-        Error::ReadOnly
+        self.refusal()
     }
 
     /// The damage of a session, counted and logged.
@@ -331,13 +339,28 @@ impl Engine {
     pub fn note_trouble(&self, trouble: &Trouble) {
         match trouble {
             Trouble::Full => self.fill_up(),
+            // Whoever closed it has said why.
+            Trouble::Closed => {}
             Trouble::Damaged => {
                 tracing::error!("a row of the index is damaged: it is made anew at the next start");
-                if self.disk.create(super::folder::REBUILD).is_ok() {
-                    let _ = self.disk.sync_folder("");
-                }
+                self.ask_for_rebuild();
             }
-            Trouble::Redb(error) => self.fail_for_good("index", error),
+            Trouble::Rotten(error) => {
+                self.fail_for_good("index.redb", error);
+                self.ask_for_rebuild();
+            }
+            Trouble::Redb(error) => {
+                self.fail_for_good("index.redb", error);
+                // After a failed sync nobody knows what is on the disk, and the log knows everything that it said.
+                self.ask_for_rebuild();
+            }
+        }
+    }
+
+    fn ask_for_rebuild(&self) {
+        if self.disk.create(super::folder::REBUILD).is_ok() {
+            // Best effort: there is nowhere else to say so.
+            let _ = self.disk.sync_folder("");
         }
     }
 }

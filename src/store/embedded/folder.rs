@@ -1,5 +1,7 @@
 //! The data folder: its lock, its format, its secret; opening the engine in it.
 
+mod contents;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU8;
@@ -8,15 +10,13 @@ use std::sync::{Arc, Mutex};
 use super::commit::Committer;
 use super::disk::Disk;
 use super::engine::{Engine, Held};
-use super::hot::Hot;
-use super::index::{Index, Position};
 use super::keeper::Keeper;
 use super::letters::Letters;
 use super::queue::Queue;
-use super::replay::{Broken, Damage, Replayed, replay};
-use super::segments::{FOLDER, Segments, Sizes};
+use super::replay::{Damage, Replayed};
+use super::segments::{FOLDER, Sizes};
 use super::stats::{Stats, add};
-use crate::id::SessionId;
+use contents::Contents;
 
 /// Why the data folder cannot be used. The process ends with 74.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +51,9 @@ pub enum OpenError {
         version: u32,
     },
     /// Something failed while it was opened.
-    #[error("the store could not be opened: {0}")]
+    #[error(
+        "the store could not be opened: {0}; see that the disk is sound and has room, then start again"
+    )]
     Io(io::Error),
 }
 
@@ -76,21 +78,28 @@ pub fn open(
     };
     let lock = disk.lock().map_err(unreadable)?;
     let lock = Held(lock.ok_or_else(|| OpenError::Locked(path.to_owned()))?);
+    // What a process left that was killed before it could sync it: seen, but not yet there for good.
+    disk.sync_folder("").map_err(unreadable)?;
+    // What a process left that was killed before it could sync it: seen, but not yet there for good.
+    disk.sync_folder("").map_err(unreadable)?;
     check_format(&*disk)?;
     let secret = secret(&*disk, random)?;
-    let segments = Segments::open(disk.clone(), sizes).map_err(unreadable)?;
-    let hot = Hot::default();
-    let (index, from) = index(&disk, &segments)?;
-    let whole = from.is_none();
-    let from = from.unwrap_or_else(beginning);
-    let replayed = replay(&segments, &hot, &index, from, whole).map_err(broken)?;
+    let Contents {
+        segments,
+        hot,
+        index,
+        from,
+        whole,
+        replayed,
+        awake,
+    } = Contents::open(&disk, sizes)?;
     if segments.is_short() {
         segments.prepare(false).map_err(OpenError::Io)?;
     }
     let stats = Arc::new(Stats::default());
     report(&replayed, whole, &stats);
     let engine = Engine {
-        awake_at_start: awake(&index, &replayed)?,
+        awake_at_start: awake,
         segments,
         hot,
         index,
@@ -98,7 +107,7 @@ pub fn open(
         queue: Queue::default(),
         stats,
         inline,
-        keeper: Mutex::new(Keeper::new(from)),
+        keeper: Mutex::new(Keeper::after_replay(from, replayed.bytes)),
         head: Mutex::new(replayed.head),
         committer: Mutex::new(Committer::new(replayed.segment, replayed.head)),
         condition: AtomicU8::default(),
@@ -115,58 +124,22 @@ pub fn open(
     Ok(engine)
 }
 
-fn beginning() -> Position {
-    Position {
-        sequence: 1,
-        ..Position::default()
-    }
-}
-
-/// The index and up to where it knows the log; `None`: it has to be made from the log.
-fn index(
-    disk: &Arc<dyn Disk>,
-    segments: &Segments,
-) -> Result<(Index, Option<Position>), OpenError> {
-    let failed = |error| broken(Broken::Index(error));
-    let asked = disk.open(REBUILD).is_ok();
-    if !asked
-        && let Some(index) = Index::open(disk).map_err(failed)?
-        && let Ok(Some(position)) = index.position()
-    {
-        check_position(position, segments)?;
-        return Ok((index, Some(position)));
-    }
-    Ok((Index::create(disk).map_err(failed)?, None))
-}
-
-fn check_position(position: Position, segments: &Segments) -> Result<(), OpenError> {
-    if position.segment == 0 || segments.exists(position.segment) {
-        return Ok(());
-    }
-    Err(OpenError::Corrupt {
-        file: format!("{FOLDER}/{:010}.seg", position.segment),
-        what: "it is missing".to_owned(),
-    })
-}
-
-fn awake(index: &Index, replayed: &Replayed) -> Result<Vec<SessionId>, OpenError> {
-    let mut awake = replayed.touched.clone();
-    awake.extend(
-        index
-            .awake()
-            .map_err(|error| broken(Broken::Index(error)))?,
-    );
-    Ok(awake.into_iter().collect())
-}
-
 fn report(replayed: &Replayed, whole: bool, stats: &Stats) {
-    for Damage { place, session } in &replayed.damages {
+    for damage in &replayed.damages {
         add(&stats.damaged, 1);
-        match session {
-            Some(session) => {
+        match damage {
+            Damage::Record(session, place) => {
                 tracing::error!(%session, %place, "a stored record is damaged; other sessions are not affected");
             }
-            None => tracing::error!(%place, "stored records before this place are damaged"),
+            Damage::Before(place) => {
+                tracing::error!(%place, "stored records before this place are damaged");
+            }
+            Damage::Cut(place) => {
+                tracing::error!(%place, "a file of the log was cut: records after this place are lost");
+            }
+            Damage::Missing(place) => {
+                tracing::error!(%place, "a file of the log is missing, with every record in it");
+            }
         }
     }
     tracing::info!(
@@ -239,8 +212,13 @@ fn contents(disk: &dyn Disk, name: &str) -> Result<Option<Vec<u8>>, OpenError> {
     match read() {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if io::Error::kind(&error) == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(OpenError::Io(error)),
+        Err(error) => Err(OpenError::Io(named(name, &error))),
     }
+}
+
+/// The error with the file that it is about.
+fn named(file: &str, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{file}: {error}"))
 }
 
 /// Writes a small file so that it is there whole or not at all.
@@ -251,14 +229,4 @@ fn write_once(disk: &dyn Disk, name: &str, bytes: &[u8]) -> io::Result<()> {
     file.sync()?;
     disk.rename(&draft, name)?;
     disk.sync_folder("")
-}
-
-fn broken(broken: Broken) -> OpenError {
-    match broken {
-        Broken::Io(error) => OpenError::Io(error),
-        Broken::Index(trouble) => OpenError::Corrupt {
-            file: "index.redb".to_owned(),
-            what: format!("{trouble}; it is made anew if it is removed"),
-        },
-    }
 }

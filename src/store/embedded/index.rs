@@ -5,29 +5,31 @@
 //! a command.
 
 mod backend;
+mod sums;
 mod write;
 
 use std::io;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use redb::{
-    Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata as _,
-    StorageBackend, Table, TableDefinition, WriteTransaction,
+    Database, Durability, ReadTransaction, ReadableDatabase, ReadableTable,
+    ReadableTableMetadata as _, Table, TableDefinition, WriteTransaction,
 };
 
-use super::disk::{self, Disk, File};
+use super::disk::{self, Disk};
 use super::frame::Reader;
 use super::hot::{Entry, Kept};
-use super::letters::{Bundle, write_letters};
+use super::letters::{Bundle, has_letters, write_letters};
 use super::row::{Row, seal, unseal};
 use crate::clock::Instant;
 use crate::id::SessionId;
-use backend::database;
-use write::write_entries;
+use write::{has_entries, write_entries};
 
 type Key = [u8; 12];
 
 const FILE: &str = "index.redb";
+/// A checksum for each page of the other file.
+const SUMS: &str = "index.sums";
 const CACHE_BYTES: usize = 16 << 20;
 
 const SESSIONS: TableDefinition<Key, &[u8]> = TableDefinition::new("sessions");
@@ -57,7 +59,14 @@ pub struct Position {
 #[derive(Debug)]
 pub struct Index {
     disk: Arc<dyn Disk>,
-    database: RwLock<Option<Database>>,
+    slot: RwLock<Slot>,
+}
+
+/// After any failure the database answers nothing more: it is opened again, as it was at the last successful write.
+#[derive(Debug)]
+struct Slot {
+    database: Option<Database>,
+    opened: u64,
 }
 
 /// Why the index could not.
@@ -69,6 +78,12 @@ pub enum Trouble {
     /// A row is not sound: the index has to be made anew from the log.
     #[error("a row of the index is damaged")]
     Damaged,
+    /// A page is not sound: the index has to be made anew from the log.
+    #[error("the index is damaged: {0}")]
+    Rotten(io::Error),
+    /// It failed before, and has to be opened again.
+    #[error("the index is closed")]
+    Closed,
     /// The file cannot be used.
     #[error("the index cannot be used: {0}")]
     Redb(Box<redb::Error>),
@@ -78,6 +93,10 @@ impl<E: Into<redb::Error>> From<E> for Trouble {
     fn from(error: E) -> Self {
         match error.into() {
             redb::Error::Io(error) if disk::is_full(&error) => Trouble::Full,
+            redb::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
+                Trouble::Rotten(error)
+            }
+            redb::Error::PreviousIo | redb::Error::DatabaseClosed => Trouble::Closed,
             error => Trouble::Redb(Box::new(error)),
         }
     }
@@ -85,70 +104,73 @@ impl<E: Into<redb::Error>> From<E> for Trouble {
 
 impl Index {
     /// Opens the index; `None` if there is none, or none that can be used.
-    pub fn open(disk: &Arc<dyn Disk>) -> Result<Option<Self>, Trouble> {
-        match disk.open(FILE) {
-            Ok(file) => Ok(database(file).ok().map(|database| Self {
-                disk: disk.clone(),
-                database: RwLock::new(Some(database)),
-            })),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(redb::Error::Io(error).into()),
+    pub fn open(disk: &Arc<dyn Disk>) -> Option<Self> {
+        match backend::open(disk) {
+            Ok(database) => Some(Self::of(disk, database)),
+            Err(redb::Error::Io(error)) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => {
+                tracing::warn!(%error, "the index cannot be used: it is made anew from the log");
+                None
+            }
         }
     }
 
     /// Makes an empty index, instead of one that may be there.
     pub fn create(disk: &Arc<dyn Disk>) -> Result<Self, Trouble> {
-        let file = disk.create(FILE).map_err(redb::Error::Io)?;
-        let database = database(file)?;
-        disk.sync_folder("").map_err(redb::Error::Io)?;
-        Ok(Self {
+        Ok(Self::of(disk, backend::create(disk)?))
+    }
+
+    fn of(disk: &Arc<dyn Disk>, database: Database) -> Self {
+        Self {
             disk: disk.clone(),
-            database: RwLock::new(Some(database)),
-        })
+            slot: RwLock::new(Slot {
+                database: Some(database),
+                opened: 0,
+            }),
+        }
     }
 
     /// After a failed write: opens the file again, as it was at the last successful one.
     pub fn reopen(&self) -> Result<(), Trouble> {
-        let mut slot = self
-            .database
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        *slot = None;
-        let file = self.disk.open(FILE).map_err(redb::Error::Io)?;
-        *slot = Some(database(file)?);
-        Ok(())
+        let opened = self.slot().opened;
+        self.reopen_after(opened)
     }
 
     /// Up to where the log is indexed.
     pub fn position(&self) -> Result<Option<Position>, Trouble> {
-        let read = self.reading()?;
-        let table = read.open_table(META)?;
-        let Some(bytes) = table.get(POSITION)? else {
-            return Ok(None);
-        };
-        let mut reader = Reader(unseal(bytes.value()).ok_or(Trouble::Damaged)?);
-        Ok(Some(Position {
-            segment: reader.u32(),
-            offset: reader.u32(),
-            sequence: reader.u64(),
-            group: reader.u64(),
-        }))
+        self.reading(|read| {
+            let table = read.open_table(META)?;
+            let Some(bytes) = table.get(POSITION)? else {
+                return Ok(None);
+            };
+            let mut reader = Reader(unseal(bytes.value()).ok_or(Trouble::Damaged)?);
+            Ok(Some(Position {
+                segment: reader.u32(),
+                offset: reader.u32(),
+                sequence: reader.u64(),
+                group: reader.u64(),
+            }))
+        })
     }
 
     /// The row of a session.
     pub fn row(&self, session: SessionId) -> Result<Option<Row>, Trouble> {
-        let table = self.reading()?.open_table(SESSIONS)?;
-        match table.get(session.to_bytes())? {
-            Some(bytes) => Row::decode(bytes.value()).ok_or(Trouble::Damaged).map(Some),
-            None => Ok(None),
-        }
+        self.reading(|read| {
+            let table = read.open_table(SESSIONS)?;
+            match table.get(session.to_bytes())? {
+                Some(bytes) => Row::decode(bytes.value()).ok_or(Trouble::Damaged).map(Some),
+                None => Ok(None),
+            }
+        })
     }
 
     /// The snapshot of a session; one that is not sound is none.
     pub fn snapshot(&self, session: SessionId) -> Result<Option<Kept>, Trouble> {
-        let table = self.reading()?.open_table(SNAPSHOTS)?;
-        let bytes = table.get(session.to_bytes())?;
-        Ok(bytes.and_then(|bytes| decode_kept(bytes.value())))
+        self.reading(|read| {
+            let table = read.open_table(SNAPSHOTS)?;
+            let bytes = table.get(session.to_bytes())?;
+            Ok(bytes.and_then(|bytes| decode_kept(bytes.value())))
+        })
     }
 
     /// Sleeping sessions whose deadline is not after `now`, the earliest first, as long as `wanted` says so.
@@ -158,24 +180,26 @@ impl Index {
         limit: usize,
         wanted: impl Fn(SessionId, Instant) -> bool,
     ) -> Result<Vec<(Instant, SessionId)>, Trouble> {
-        let table = self.reading()?.open_table(DEADLINES)?;
-        let mut due = Vec::new();
-        for row in table.range(..=(now.0, [0xFF; 12]))? {
-            let (deadline, session) = row?.0.value();
-            let (session, deadline) = (SessionId::from_bytes(session), Instant(deadline));
-            if due.len() == limit {
-                break;
+        self.reading(|read| {
+            let table = read.open_table(DEADLINES)?;
+            let mut due = Vec::new();
+            for row in table.range(..=(now.0, [0xFF; 12]))? {
+                let (deadline, session) = row?.0.value();
+                let (session, deadline) = (SessionId::from_bytes(session), Instant(deadline));
+                if due.len() == limit {
+                    break;
+                }
+                if wanted(session, deadline) {
+                    due.push((deadline, session));
+                }
             }
-            if wanted(session, deadline) {
-                due.push((deadline, session));
-            }
-        }
-        Ok(due)
+            Ok(due)
+        })
     }
 
     /// How many open sessions it has.
     pub fn opened_count(&self) -> Result<u64, Trouble> {
-        Ok(self.reading()?.open_table(OPEN)?.len()?)
+        self.reading(|read| Ok(read.open_table(OPEN)?.len()?))
     }
 
     /// Open sessions after `after`, in order, as long as `wanted` says so.
@@ -185,41 +209,47 @@ impl Index {
         limit: usize,
         wanted: impl Fn(SessionId) -> bool,
     ) -> Result<Vec<SessionId>, Trouble> {
-        use std::ops::Bound::{Excluded, Unbounded};
-        let table = self.reading()?.open_table(OPEN)?;
-        let from = after.map_or(Unbounded, |after| Excluded(after.to_bytes()));
-        let mut open = Vec::new();
-        for row in table.range::<Key>((from, Unbounded))? {
-            let session = SessionId::from_bytes(row?.0.value());
-            if open.len() == limit {
-                break;
+        self.reading(|read| {
+            use std::ops::Bound::{Excluded, Unbounded};
+            let table = read.open_table(OPEN)?;
+            let from = after.map_or(Unbounded, |after| Excluded(after.to_bytes()));
+            let mut open = Vec::new();
+            for row in table.range::<Key>((from, Unbounded))? {
+                let session = SessionId::from_bytes(row?.0.value());
+                if open.len() == limit {
+                    break;
+                }
+                if wanted(session) {
+                    open.push(session);
+                }
             }
-            if wanted(session) {
-                open.push(session);
-            }
-        }
-        Ok(open)
+            Ok(open)
+        })
     }
 
     /// Sessions marked as awake.
     pub fn awake(&self) -> Result<Vec<SessionId>, Trouble> {
-        let table = self.reading()?.open_table(AWAKE)?;
-        let mut awake = Vec::new();
-        for row in table.iter()? {
-            awake.push(SessionId::from_bytes(row?.0.value()));
-        }
-        Ok(awake)
+        self.reading(|read| {
+            let table = read.open_table(AWAKE)?;
+            let mut awake = Vec::new();
+            for row in table.iter()? {
+                awake.push(SessionId::from_bytes(row?.0.value()));
+            }
+            Ok(awake)
+        })
     }
 
     /// Bytes of each segment that some session in the index needs.
     pub fn segments(&self) -> Result<Vec<(u32, u64)>, Trouble> {
-        let table = self.reading()?.open_table(SEGMENTS)?;
-        let mut segments = Vec::new();
-        for row in table.iter()? {
-            let (number, bytes) = row?;
-            segments.push((number.value(), bytes.value()));
-        }
-        Ok(segments)
+        self.reading(|read| {
+            let table = read.open_table(SEGMENTS)?;
+            let mut segments = Vec::new();
+            for row in table.iter()? {
+                let (number, bytes) = row?;
+                segments.push((number.value(), bytes.value()));
+            }
+            Ok(segments)
+        })
     }
 
     /// Writes rows, snapshots and dead letters, and, if given, up to where the log is indexed by them. Durable when it
@@ -230,34 +260,58 @@ impl Index {
         letters: &Bundle,
         position: Option<Position>,
     ) -> Result<u64, Trouble> {
-        let guard = self.database()?;
-        let Some(database) = guard.as_ref() else {
-            return Err(redb::Error::DatabaseClosed.into());
+        self.attempt(|database| {
+            let mut write = database.begin_write()?;
+            write.set_durability(Durability::Immediate)?;
+            // Keeps what a reopening after a crash needs, so that it does not read the whole file.
+            write.set_quick_repair(true);
+            write_entries(&write, entries)?;
+            let dropped = write_letters(&write, letters)?;
+            if let Some(position) = position {
+                let bytes = seal(encode_position(position));
+                write.open_table(META)?.insert(POSITION, bytes.as_slice())?;
+            }
+            write.commit()?;
+            Ok(dropped)
+        })
+    }
+
+    pub(super) fn reading<T>(
+        &self,
+        read: impl Fn(&ReadTransaction) -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
+        self.attempt(|database| read(&database.begin_read()?))
+    }
+
+    /// Works on the database. One that failed before, perhaps in another's hands, is opened again first.
+    fn attempt<T>(&self, work: impl Fn(&Database) -> Result<T, Trouble>) -> Result<T, Trouble> {
+        let opened = {
+            let slot = self.slot();
+            let result = slot.database.as_ref().map_or(Err(Trouble::Closed), &work);
+            if !matches!(result, Err(Trouble::Closed)) {
+                return result;
+            }
+            slot.opened
         };
-        let mut write = database.begin_write()?;
-        write.set_durability(Durability::Immediate)?;
-        // Keeps what a reopening after a crash needs, so that it does not read the whole file.
-        write.set_quick_repair(true);
-        write_entries(&write, entries)?;
-        let dropped = write_letters(&write, letters)?;
-        if let Some(position) = position {
-            let bytes = seal(encode_position(position));
-            write.open_table(META)?.insert(POSITION, bytes.as_slice())?;
+        self.reopen_after(opened)?;
+        let slot = self.slot();
+        slot.database.as_ref().map_or(Err(Trouble::Closed), work)
+    }
+
+    /// Opens the file again, unless somebody has done so since.
+    fn reopen_after(&self, opened: u64) -> Result<(), Trouble> {
+        let mut slot = self.slot.write().unwrap_or_else(PoisonError::into_inner);
+        if slot.opened != opened && slot.database.is_some() {
+            return Ok(());
         }
-        write.commit()?;
-        Ok(dropped)
+        slot.opened += 1;
+        slot.database = None;
+        slot.database = Some(backend::open(&self.disk)?);
+        Ok(())
     }
 
-    pub(super) fn reading(&self) -> Result<redb::ReadTransaction, Trouble> {
-        let guard = self.database()?;
-        let Some(database) = guard.as_ref() else {
-            return Err(redb::Error::DatabaseClosed.into());
-        };
-        Ok(database.begin_read()?)
-    }
-
-    fn database(&self) -> Result<RwLockReadGuard<'_, Option<Database>>, Trouble> {
-        Ok(self.database.read().unwrap_or_else(PoisonError::into_inner))
+    fn slot(&self) -> RwLockReadGuard<'_, Slot> {
+        self.slot.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -287,6 +341,7 @@ fn decode_kept(bytes: &[u8]) -> Option<Kept> {
 fn plain(trouble: Trouble) -> redb::Error {
     match trouble {
         Trouble::Redb(error) => *error,
+        Trouble::Full => redb::Error::Io(io::ErrorKind::StorageFull.into()),
         other => redb::Error::Corrupted(other.to_string()),
     }
 }

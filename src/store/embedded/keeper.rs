@@ -12,6 +12,9 @@ use crate::store::Condition;
 
 /// So much log may have to be replayed after a crash before a checkpoint is made.
 const CHECKPOINT_BYTES: u64 = 128 << 20;
+/// After a start that had to replay so much a checkpoint is made at once: a process that is killed again and again would
+/// else replay more each time.
+const REPLAYED_BYTES: u64 = 8 << 20;
 /// So long after a change a checkpoint is made at the latest.
 const CHECKPOINT_AGE: Duration = Duration::from_secs(60);
 /// The same on a full disk.
@@ -30,6 +33,7 @@ pub struct Keeper {
     checkpointed: Instant,
     indexed: Position,
     bytes: u64,
+    replayed: u64,
 }
 
 impl Keeper {
@@ -40,6 +44,15 @@ impl Keeper {
             checkpointed: Instant::now(),
             indexed,
             bytes: 0,
+            replayed: 0,
+        }
+    }
+
+    /// The same, after so many bytes of log behind it were replayed.
+    pub fn after_replay(indexed: Position, replayed: u64) -> Self {
+        Self {
+            replayed,
+            ..Self::new(indexed)
         }
     }
 }
@@ -73,6 +86,7 @@ impl Engine {
         let behind = self.stats.bytes.load(Relaxed) - keeper.bytes;
         let full = self.condition() == Condition::NoSpace;
         behind >= CHECKPOINT_BYTES
+            || keeper.replayed >= REPLAYED_BYTES
             || (age >= CHECKPOINT_AGE && keeper.indexed != self.head())
             || (age >= CHECKPOINT_AGE_FULL && full)
     }

@@ -8,7 +8,10 @@ use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
-use redb::{ReadableTable as _, ReadableTableMetadata as _, TableDefinition, WriteTransaction};
+use redb::{
+    ReadTransaction, ReadableTable as _, ReadableTableMetadata as _, TableDefinition,
+    WriteTransaction,
+};
 
 use super::engine::lock;
 use super::index::{Index, Trouble};
@@ -119,17 +122,24 @@ impl Index {
         after: Option<DeadLetterPlace>,
         limit: usize,
     ) -> Result<Vec<(DeadLetterPlace, Encoded)>, Trouble> {
-        let table = self.reading()?.open_table(DEAD_LETTERS)?;
-        let from = after.map_or(Unbounded, |after| Excluded(key(after)));
-        let mut letters = Vec::new();
-        for row in table.range::<Key>((from, Unbounded))?.take(limit) {
-            let (key, bytes) = row?;
-            if let Some(bytes) = unseal(bytes.value()) {
-                letters.push((place(key.value()), bytes.into()));
+        self.reading(|read| {
+            let table = read.open_table(DEAD_LETTERS)?;
+            let from = after.map_or(Unbounded, |after| Excluded(key(after)));
+            let mut letters = Vec::new();
+            for row in table.range::<Key>((from, Unbounded))?.take(limit) {
+                let (key, bytes) = row?;
+                if let Some(bytes) = unseal(bytes.value()) {
+                    letters.push((place(key.value()), bytes.into()));
+                }
             }
-        }
-        Ok(letters)
+            Ok(letters)
+        })
     }
+}
+
+/// Whether the table is there.
+pub(super) fn has_letters(read: &ReadTransaction) -> bool {
+    read.open_table(DEAD_LETTERS).is_ok()
 }
 
 /// Writes a bundle; says how many older ones had to go for it.

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use super::chain;
+use super::chain::{self, Fault};
 use super::frame::{Flags, Place};
 use super::hot::{Brief, Hot};
 use super::index::{Index, Position, Trouble};
 use super::scan::{Found, Scanner};
 use super::segments::{Segment, Segments};
-use super::verdict::{Judged, Verdict};
+use super::verdict::{End, Judged, Verdict};
 use crate::id::SessionId;
 
 /// What replaying found.
@@ -25,15 +25,21 @@ pub struct Replayed {
     pub damages: Vec<Damage>,
     /// How many frames were read.
     pub frames: u64,
+    /// Bytes of them.
+    pub bytes: u64,
 }
 
-/// A place where the log is damaged.
+/// Where the log is damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Damage {
-    /// Where; what is missing lies before it, if no session is named.
-    pub place: Place,
-    /// Whose.
-    pub session: Option<SessionId>,
+pub enum Damage {
+    /// A record of a session.
+    Record(SessionId, Place),
+    /// Records before this place, nobody knows whose.
+    Before(Place),
+    /// A segment ends here, before its time.
+    Cut(Place),
+    /// The segment that begins here is missing.
+    Missing(Place),
 }
 
 /// Why the log could not be replayed.
@@ -63,8 +69,13 @@ pub fn replay(
         touched: BTreeSet::new(),
         damages: Vec::new(),
         frames: 0,
+        bytes: 0,
     };
-    let (head, soiled) = replay.scan(from)?;
+    let (end, soiled) = replay.scan(from)?;
+    let head = end.head;
+    if let Some(place) = end.unproven {
+        write_again(segments, place, head)?;
+    }
     let segment = settle(segments, head, &soiled)?;
     Ok(Replayed {
         head,
@@ -72,6 +83,7 @@ pub fn replay(
         touched: replay.touched,
         damages: replay.damages,
         frames: replay.frames,
+        bytes: replay.bytes,
     })
 }
 
@@ -83,11 +95,12 @@ struct Replay<'a> {
     touched: BTreeSet<SessionId>,
     damages: Vec<Damage>,
     frames: u64,
+    bytes: u64,
 }
 
 impl Replay<'_> {
     /// Goes through the segments; where the log ends, and which segments hold something behind that.
-    fn scan(&mut self, from: Position) -> Result<(Position, BTreeSet<u32>), Broken> {
+    fn scan(&mut self, from: Position) -> Result<(End, BTreeSet<u32>), Broken> {
         let mut verdict = Verdict::new(from, !self.whole);
         let mut last_number = None;
         let mut ends = Vec::new();
@@ -95,17 +108,24 @@ impl Replay<'_> {
             if number < from.segment {
                 continue;
             }
-            if self.whole && last_number.is_some_and(|last| last + 1 != number) {
-                verdict.skip();
+            if let Some(next) = last_number.map(|last: u32| last + 1)
+                && next != number
+            {
+                if self.whole {
+                    verdict.skip();
+                } else {
+                    // None is emptied that is not yet in the index.
+                    self.damages.push(Damage::Missing(start_of(next)));
+                }
             }
             last_number = Some(number);
             let start = start_in(number, from);
             ends.push((number, self.scan_segment(number, start, &mut verdict)?));
         }
-        let head = verdict.end();
-        let behind = |(number, end): &(u32, u32)| *end > start_in(*number, head);
+        let end = verdict.end();
+        let behind = |(number, written): &(u32, u32)| *written > start_in(*number, end.head);
         let soiled = ends.into_iter().filter(behind);
-        Ok((head, soiled.map(|(number, _)| number).collect()))
+        Ok((end, soiled.map(|(number, _)| number).collect()))
     }
 
     /// Goes through one segment; where the last thing in it ends that is no zeros.
@@ -115,11 +135,20 @@ impl Replay<'_> {
         start: u32,
         verdict: &mut Verdict,
     ) -> Result<u32, Broken> {
-        let segment = self.segments.segment(number)?;
+        let named =
+            |error: io::Error| io::Error::new(error.kind(), format!("segment {number}: {error}"));
+        let segment = self.segments.segment(number).map_err(named)?;
+        if self.segments.is_cut(&segment) {
+            self.damages.push(Damage::Cut(Place {
+                segment: number,
+                offset: segment.capacity,
+            }));
+        }
         let mut scanner = Scanner::new(&segment, start);
         let mut judged = Vec::new();
-        while let Some(found) = scanner.find()? {
+        while let Some(found) = scanner.find().map_err(named)? {
             self.frames += 1;
+            self.bytes += found.header.frame_bytes() as u64;
             verdict.look(found, &mut |one| judged.push(one));
             for one in judged.drain(..) {
                 self.judge(one)?;
@@ -132,17 +161,12 @@ impl Replay<'_> {
         match judged {
             Judged::Sound(found) => self.apply(found),
             Judged::Damaged(found) => {
-                self.damages.push(Damage {
-                    place: found.place,
-                    session: Some(found.header.session),
-                });
+                self.damages
+                    .push(Damage::Record(found.header.session, found.place));
                 self.apply(found)
             }
             Judged::Lost(place) => {
-                self.damages.push(Damage {
-                    place,
-                    session: None,
-                });
+                self.damages.push(Damage::Before(place));
                 Ok(())
             }
         }
@@ -202,6 +226,12 @@ impl Replay<'_> {
         let session = found.header.session;
         match chain::row(self.segments, session, found.place) {
             Ok(row) => self.hot.replace(session, row),
+            Err(Fault::Missing(place)) if self.whole && !self.segments.exists(place.segment) => {
+                // A segment was emptied that it would need: it was forgotten before.
+                self.hot.forget(session);
+                self.touched.remove(&session);
+                return;
+            }
             Err(_) => self.condemn(found),
         }
         self.touched.insert(session);
@@ -223,10 +253,8 @@ impl Replay<'_> {
         self.hot.append(&found.header, found.place);
         self.hot.damage(session, found.header.before);
         self.touched.insert(session);
-        self.damages.push(Damage {
-            place: found.header.before,
-            session: Some(session),
-        });
+        self.damages
+            .push(Damage::Record(session, found.header.before));
     }
 
     fn append(&mut self, found: Found) {
@@ -251,6 +279,10 @@ impl Replay<'_> {
     }
 }
 
+fn start_of(segment: u32) -> Place {
+    Place { segment, offset: 0 }
+}
+
 /// Where what comes after `position` begins in a segment.
 fn start_in(number: u32, position: Position) -> u32 {
     if number == position.segment {
@@ -258,6 +290,16 @@ fn start_in(number: u32, position: Position) -> u32 {
     } else {
         0
     }
+}
+
+/// Writes the last group as it is read, so that the next sync writes it to the disk: one that failed before did not, and
+/// left nothing behind that a sync would find to write.
+fn write_again(segments: &Segments, from: Place, head: Position) -> io::Result<()> {
+    let file = segments.file(from.segment)?;
+    let mut bytes = vec![0; head.offset.saturating_sub(from.offset) as usize];
+    let offset = u64::from(from.offset);
+    let count = file.read_at(&mut bytes, offset)?;
+    file.write_at(&bytes[..count], offset)
 }
 
 /// Erases what lies behind the head, makes what lies before it durable, and readies the segments after it.

@@ -93,6 +93,8 @@ impl Segments {
     /// Looks at what there is; removes what was not finished.
     pub fn open(disk: Arc<dyn Disk>, sizes: Sizes) -> io::Result<Self> {
         disk.make_folder(FOLDER)?;
+        // A process that was killed may have named a segment and not synced that: what is seen is not yet there for good.
+        disk.sync_folder(FOLDER)?;
         let mut stock = Stock::default();
         for name in disk.list(FOLDER)? {
             match name.split_once('.') {
@@ -140,6 +142,11 @@ impl Segments {
             file,
             capacity,
         })
+    }
+
+    /// Whether the file is shorter than it was made.
+    pub fn is_cut(&self, segment: &Segment) -> bool {
+        segment.capacity < self.sizes.of(segment.number)
     }
 
     /// The file of a segment.
@@ -215,6 +222,8 @@ impl Segments {
         let mut stock = self.stock();
         stock.trouble = made.as_ref().err().map(io::Error::kind);
         let made = made.map(|segment| {
+            // Only now: numbers without a segment would look like segments that are missing.
+            stock.next = segment.number + 1;
             stock.numbers.insert(segment.number);
             stock.ready.push_back(segment);
         });
@@ -262,14 +271,14 @@ impl Segments {
     fn fill(&self, gently: bool) -> io::Result<Segment> {
         let (number, emptied) = {
             let mut stock = self.stock();
-            let number = stock.next;
-            stock.next += 1;
-            (number, stock.emptied.pop_front())
+            (stock.next, stock.emptied.pop_front())
         };
         let (draft, capacity) = (name(number, "new"), self.sizes.of(number));
         let file = match emptied {
             Some(old) => {
                 self.disk.rename(&name(old, "seg"), &draft)?;
+                // Otherwise a power loss may leave it under its old name, half erased.
+                self.disk.sync_folder(FOLDER)?;
                 self.disk.open(&draft)?
             }
             None => self.disk.create(&draft)?,

@@ -1,8 +1,11 @@
-//! A disk in memory that can lose power.
+//! A disk in memory that can lose power, and that lies.
 //!
 //! It keeps, beside what a reader sees, what is certain to survive: the content at the last sync of each file, and the
-//! names at the last sync of each folder. At a power loss each sector written since then is there or not, as a seed decides.
+//! names at the last sync of each folder. At a power loss each sector written since then is there, is not, or is torn, as a
+//! seed decides, whatever the order of the writes was; of the names in a folder the first few changes are there. A sync
+//! that fails leaves its sectors unwritten *and clean*, as Linux does: the next one succeeds and still does not write them.
 
+mod fault;
 mod state;
 
 use std::collections::{BTreeMap, HashMap};
@@ -10,9 +13,10 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::disk::{Disk, File};
-use state::{Content, State, lock, surviving_names, within};
+pub use fault::{Fault, Kind, Times};
+use state::{Content, Naming, State, lock, within};
 
-/// The smallest part of a write that is there or not as a whole.
+/// The smallest part of a write that a disk promises to do as a whole; this one tears even that at times.
 const SECTOR: usize = 512;
 
 /// A disk in memory; clones are the same disk.
@@ -40,15 +44,26 @@ impl SimDisk {
         self.lock_state().free = Some(bytes);
     }
 
+    /// From now on some writes and reads are done only in part, and say so.
+    pub fn chop(&self, seed: u64) {
+        self.lock_state().chopping = Some(Dice(seed | 1));
+    }
+
     /// Every operation that changes something fails from the `count`-th from now on: the machine is gone.
     pub fn die_after(&self, count: u64) {
         let mut state = self.lock_state();
         state.fail_at = Some(state.operations + count);
     }
 
-    /// Syncs fail from now on.
-    pub fn fail_syncs(&self) {
-        self.lock_state().fail_syncs = true;
+    /// Something goes wrong, now or later.
+    pub fn fail(&self, fault: Fault) {
+        self.lock_state().fault = Some(fault);
+    }
+
+    /// Nothing goes wrong any more; whether anything had.
+    pub fn heal(&self) -> bool {
+        let fault = self.lock_state().fault.take();
+        fault.is_some_and(|fault| fault.struck > 0)
     }
 
     /// How many changing operations there were.
@@ -60,7 +75,7 @@ impl SimDisk {
     pub fn restart(&self) {
         let mut state = self.lock_state();
         state.fail_at = None;
-        state.fail_syncs = false;
+        state.fault = None;
         state.locked = false;
     }
 
@@ -69,8 +84,7 @@ impl SimDisk {
         self.restart();
         let mut state = self.lock_state();
         let mut dice = Dice(seed | 1);
-        state.names = surviving_names(&state, &mut dice);
-        state.durable_names = state.names.clone();
+        state.lose_names(&mut dice);
         let kept: Vec<u64> = state.names.values().copied().collect();
         state.files.retain(|id, _| kept.contains(id));
         let mut ids = kept;
@@ -82,15 +96,50 @@ impl SimDisk {
         }
     }
 
-    /// Turns over one bit of a file, as decay does.
-    pub fn flip(&self, name: &str, offset: usize) {
+    /// Turns over some bits of a byte of a file, as decay does.
+    pub fn flip(&self, name: &str, offset: usize, bits: u8) {
+        self.decay(name, |bytes| {
+            if let Some(byte) = bytes.get_mut(offset) {
+                *byte ^= bits;
+            }
+        });
+    }
+
+    /// Cuts a file, as a repair of its file system may.
+    pub fn truncate(&self, name: &str, size: usize) {
+        self.decay(name, |bytes| bytes.truncate(size));
+    }
+
+    /// What is in a file.
+    pub fn contents(&self, name: &str) -> Vec<u8> {
+        let state = self.lock_state();
+        let content = state.names.get(name).and_then(|id| state.files.get(id));
+        content.map_or_else(Vec::new, |content| content.seen.clone())
+    }
+
+    /// The names of all files.
+    pub fn names(&self) -> Vec<String> {
+        self.lock_state().names.keys().cloned().collect()
+    }
+
+    /// A copy of the disk as it is, to be hurt on its own.
+    pub fn fork(&self) -> Self {
+        let state = self.lock_state().clone();
+        Self {
+            state: Arc::new(Mutex::new(state)),
+        }
+    }
+
+    fn decay(&self, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
         let mut state = self.lock_state();
         let Some(id) = state.names.get(name).copied() else {
             return;
         };
         if let Some(content) = state.files.get_mut(&id) {
-            content.seen[offset] ^= 1;
-            content.durable = content.seen.clone();
+            change(&mut content.seen);
+            content.durable.clone_from(&content.seen);
+            content.unsure.clear();
+            content.forsaken.clear();
         }
     }
 
@@ -118,7 +167,7 @@ impl Disk for SimDisk {
         state.last_id += 1;
         let id = state.last_id;
         state.files.insert(id, Content::default());
-        state.names.insert(name.to_owned(), id);
+        state.change_name(Naming::Put(name.to_owned(), id));
         drop(state);
         Ok(self.file(id))
     }
@@ -126,9 +175,8 @@ impl Disk for SimDisk {
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut state = self.lock_state();
         state.step()?;
-        let id = state.id(from)?;
-        state.names.remove(from);
-        state.names.insert(to.to_owned(), id);
+        state.id(from)?;
+        state.change_name(Naming::Move(from.to_owned(), to.to_owned()));
         Ok(())
     }
 
@@ -136,7 +184,7 @@ impl Disk for SimDisk {
         let mut state = self.lock_state();
         state.step()?;
         let id = state.id(name)?;
-        state.names.remove(name);
+        state.change_name(Naming::Drop(name.to_owned()));
         if let Some(free) = state.free {
             let held = state
                 .files
@@ -160,18 +208,8 @@ impl Disk for SimDisk {
     fn sync_folder(&self, folder: &str) -> io::Result<()> {
         let mut state = self.lock_state();
         state.step()?;
-        state.step_sync()?;
-        let names = std::mem::take(&mut state.durable_names);
-        let elsewhere = names
-            .into_iter()
-            .filter(|(name, _)| within(folder, name).is_none());
-        let mut durable: BTreeMap<_, _> = elsewhere.collect();
-        for (name, id) in &state.names {
-            if within(folder, name).is_some() {
-                durable.insert(name.clone(), *id);
-            }
-        }
-        state.durable_names = durable;
+        state.strike(Kind::Sync)?;
+        state.settle_names(folder, usize::MAX);
         Ok(())
     }
 
@@ -197,29 +235,32 @@ impl Drop for Unlock {
 }
 
 impl File for SimFile {
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+    fn write_some(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         let mut state = lock(&self.state);
-        // A machine that dies in a write may have done the first part of it.
         let result = state.step();
-        let bytes = if result.is_err() {
-            &bytes[..bytes.len() / 2]
-        } else {
-            bytes
-        };
-        let dead = state.is_dead_for_long();
-        if !dead {
-            state.write(self.id, bytes, offset)?;
+        if state.is_dead_for_long() {
+            return result.map(|()| 0);
         }
-        result
+        if let Err(gone) = result {
+            // A machine that dies in a write may have done the first part of it.
+            let part = state.part_of(bytes.len());
+            state.write(self.id, &bytes[..part], offset)?;
+            return Err(gone);
+        }
+        let count = state.write_bound(bytes.len())?;
+        state.write(self.id, &bytes[..count], offset)?;
+        Ok(count)
     }
 
-    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
-        let state = lock(&self.state);
+    fn read_some(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut state = lock(&self.state);
+        state.strike(Kind::Read)?;
+        let asked = state.chopped(bytes.len());
         let content = state.content(self.id)?;
         let start = usize::try_from(offset)
             .unwrap_or(usize::MAX)
             .min(content.seen.len());
-        let count = bytes.len().min(content.seen.len() - start);
+        let count = asked.min(content.seen.len() - start);
         bytes[..count].copy_from_slice(&content.seen[start..start + count]);
         Ok(count)
     }
@@ -227,11 +268,14 @@ impl File for SimFile {
     fn sync(&self) -> io::Result<()> {
         let mut state = lock(&self.state);
         state.step()?;
-        state.step_sync()?;
+        let struck = state.strike(Kind::Sync);
         if let Some(content) = state.files.get_mut(&self.id) {
-            content.sync();
+            match struck {
+                Ok(()) => content.sync(),
+                Err(_) => content.forsake(),
+            }
         }
-        Ok(())
+        struck
     }
 
     fn size(&self) -> io::Result<u64> {
@@ -242,9 +286,10 @@ impl File for SimFile {
         let mut state = lock(&self.state);
         state.step()?;
         let size = usize::try_from(size).unwrap_or(usize::MAX);
+        let held = state.content(self.id)?.seen.len();
+        state.take_room(size.saturating_sub(held) as u64)?;
         if let Some(content) = state.files.get_mut(&self.id) {
-            let from = content.seen.len().min(size);
-            let until = content.seen.len().max(size);
+            let (from, until) = (held.min(size), held.max(size));
             content.seen.resize(size, 0);
             content.touch(from, until - from);
         }
@@ -253,7 +298,7 @@ impl File for SimFile {
 }
 
 /// A small source of repeatable chance (xorshift).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Dice(pub u64);
 
 impl Dice {
@@ -268,6 +313,11 @@ impl Dice {
     /// One of `sides`, from 0.
     pub fn below(&mut self, sides: u64) -> u64 {
         (self.roll() >> 11) % sides
+    }
+
+    /// The same for lengths.
+    pub fn within(&mut self, length: usize) -> usize {
+        usize::try_from(self.below(length.max(1) as u64)).unwrap_or(0)
     }
 
     fn heads(&mut self) -> bool {

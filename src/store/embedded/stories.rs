@@ -2,6 +2,8 @@
 
 mod crashes;
 mod damage;
+mod decay;
+mod life;
 mod space;
 mod world;
 

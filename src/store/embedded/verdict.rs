@@ -16,7 +16,19 @@ pub struct Verdict {
     expected: Option<u64>,
     proven: u64,
     last_group: u64,
+    /// Where the last group that counts begins.
+    group_at: Place,
     held: Vec<Found>,
+}
+
+/// The end of the log.
+#[derive(Clone, Copy, Debug)]
+pub struct End {
+    /// Where it goes on.
+    pub head: Position,
+    /// The last group, where nothing proves that it was synced. It can be read, but that may be all: after a failed sync
+    /// the system shows what the disk does not have.
+    pub unproven: Option<Place>,
 }
 
 /// What a frame leads to.
@@ -38,6 +50,7 @@ impl Verdict {
             expected: exact.then_some(from.sequence),
             proven: from.group,
             last_group: 0,
+            group_at: Place::NOWHERE,
             held: Vec::new(),
         }
     }
@@ -69,10 +82,14 @@ impl Verdict {
         }
     }
 
-    /// The end of the log: where it goes on.
-    pub fn end(self) -> Position {
+    /// The end of the log.
+    pub fn end(self) -> End {
         let group = self.head.group.max(self.last_group);
-        Position { group, ..self.head }
+        let unproven = self.head.group > self.proven && self.group_at != Place::NOWHERE;
+        End {
+            head: Position { group, ..self.head },
+            unproven: unproven.then_some(self.group_at),
+        }
     }
 
     /// Whether the frame, or what is missing before it, may be the work of a crash.
@@ -107,6 +124,9 @@ impl Verdict {
             .is_some_and(|expected| expected < header.sequence)
         {
             judge(Judged::Lost(found.place));
+        }
+        if header.group != self.head.group {
+            self.group_at = found.place;
         }
         let frame_bytes = u32::try_from(header.frame_bytes()).unwrap_or(u32::MAX);
         self.expected = Some(header.sequence + 1);
@@ -169,12 +189,29 @@ mod tests {
         assert_eq!(lost, 1);
     }
 
-    fn story(frames: &[(u64, u64, u32)]) -> String {
-        let start = Position {
+    #[test]
+    fn only_the_last_group_may_be_less_than_it_seems() {
+        let unproven = |frames: &[(u64, u64, u32)]| {
+            let mut verdict = Verdict::new(start(), true);
+            for (sequence, group, ordinal) in frames {
+                verdict.look(frame(*sequence, *group, *ordinal), &mut |_| {});
+            }
+            verdict.end().unproven.map(|place| place.offset / 96)
+        };
+        assert_eq!(unproven(&[]), None);
+        assert_eq!(unproven(&[(1, 1, 0), (2, 1, 1)]), Some(1));
+        assert_eq!(unproven(&[(1, 1, 0), (2, 2, 0), (3, 2, 1)]), Some(2));
+    }
+
+    fn start() -> Position {
+        Position {
             sequence: 1,
             ..Position::default()
-        };
-        let mut verdict = Verdict::new(start, true);
+        }
+    }
+
+    fn story(frames: &[(u64, u64, u32)]) -> String {
+        let mut verdict = Verdict::new(start(), true);
         let mut words = Vec::new();
         for (sequence, group, ordinal) in frames {
             verdict.look(frame(*sequence, *group, *ordinal), &mut |judged| {

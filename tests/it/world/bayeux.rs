@@ -152,17 +152,20 @@ impl Bayeux {
             .await
     }
 
-    /// As [`publish`](Self::publish) on a WebSocket, or nothing when the connection ends before the answer.
+    /// As [`publish`](Self::publish), or nothing when the connection ends before the answer.
     pub async fn try_publish(&mut self, channel: &str, data: Value) -> Option<Value> {
         let id = self.fresh_id();
         let message =
             json!([{"id": id, "channel": channel, "clientId": self.client_id, "data": data}]);
-        let Wire::Socket(socket) = &mut self.wire else {
-            return None;
-        };
-        socket.send(Message::text(message.to_string())).await.ok()?;
+        let text = Message::text(message.to_string());
+        if let Wire::Socket(socket) = &mut self.wire {
+            socket.send(text).await.ok()?;
+        }
         loop {
-            let batch = self.try_read_frame().await?;
+            let batch = match &mut self.wire {
+                Wire::Socket(_) => self.try_read_frame().await?,
+                Wire::Polling(polling) => polling.try_post(&message).await?,
+            };
             if let Some(reply) = self
                 .sort(batch)
                 .into_iter()
@@ -365,7 +368,24 @@ impl Polling {
         }
     }
 
+    /// Nothing where the connection ends before the answer, or the answer is another than a good one.
+    async fn try_post(&mut self, messages: &Value) -> Option<Vec<Value>> {
+        let reply = self.caller.try_send(self.request("/", messages)).await?;
+        let good = reply.status == 200;
+        good.then(|| reply.json().as_array().cloned().unwrap_or_default())
+    }
+
     async fn post(&mut self, suffix: &str, messages: &Value) -> Reply {
+        let reply = self.caller.send(self.request(suffix, messages)).await;
+        let set = reply.header("set-cookie");
+        if set.starts_with("BAYEUX_BROWSER=") {
+            set.clone_into(&mut self.set_cookie);
+            self.cookie = set.split(';').next().map(str::to_owned);
+        }
+        reply
+    }
+
+    fn request(&self, suffix: &str, messages: &Value) -> reqwest::RequestBuilder {
         let url = format!("{}{suffix}", self.base);
         let mut request = self
             .caller
@@ -374,12 +394,6 @@ impl Polling {
         if let Some(cookie) = &self.cookie {
             request = request.header("cookie", cookie);
         }
-        let reply = self.caller.send(request.body(messages.to_string())).await;
-        let set = reply.header("set-cookie");
-        if set.starts_with("BAYEUX_BROWSER=") {
-            set.clone_into(&mut self.set_cookie);
-            self.cookie = set.split(';').next().map(str::to_owned);
-        }
-        reply
+        request.body(messages.to_string())
     }
 }

@@ -1,6 +1,7 @@
 //! Callers of the REST interface.
 
 use std::fmt::Write;
+use std::net::SocketAddr;
 
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder};
@@ -85,6 +86,29 @@ impl Caller {
         .await
     }
 
+    /// The same, or nothing where the connection ends before the reply has come.
+    pub async fn try_send(&self, request: RequestBuilder) -> Option<Reply> {
+        within("an HTTP reply, or the end of its connection", async {
+            let response = request.send().await.ok()?;
+            let (status, headers) = (response.status().as_u16(), response.headers().clone());
+            let bytes = response.bytes().await.ok()?.to_vec();
+            Some(Reply {
+                status,
+                headers,
+                bytes,
+            })
+        })
+        .await
+    }
+
+    /// The same with a form.
+    pub async fn try_form(&self, url: &str, fields: &[(&str, &str)]) -> Option<Reply> {
+        let request = self
+            .request(Method::POST, url)
+            .header("content-type", "application/x-www-form-urlencoded");
+        self.try_send(request.body(form(fields))).await
+    }
+
     /// GET.
     pub async fn get(&self, url: &str) -> Reply {
         self.send(self.request(Method::GET, url)).await
@@ -144,6 +168,28 @@ impl RestChat {
                 .unwrap_or_else(|| panic!("{name} in {reply}"))
         };
         Self::of(server, text("chatId"), text("userId"), text("secureKey"))
+    }
+
+    /// The same, or nothing where the connection ends before the reply has come, or the chat is refused.
+    pub async fn try_request(server: SocketAddr, fields: &[(&str, &str)]) -> Option<Self> {
+        let base = format!("http://{server}{CHAT}");
+        let caller = Caller::new();
+        let reply = caller.try_form(&base, fields).await?.json();
+        let text = |name: &str| reply[name].as_str().map(str::to_owned);
+        Some(Self {
+            id: text("chatId")?,
+            user: text("userId")?,
+            key: text("secureKey")?,
+            caller,
+            base,
+        })
+    }
+
+    /// An operation as [`call`](Self::call), or nothing where the connection ends before the reply has come.
+    pub async fn try_call(&self, operation: &str, fields: &[(&str, &str)]) -> Option<Reply> {
+        let mut all = self.credentials().to_vec();
+        all.extend_from_slice(fields);
+        self.caller.try_form(&self.url(operation), &all).await
     }
 
     /// A chat that somebody knows, or pretends to know.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use tempfile::TempDir;
 
 use super::{blocking, eventually, within};
@@ -27,6 +27,7 @@ pub struct Start {
     config: String,
     flags: Vec<String>,
     environment: Vec<(String, String)>,
+    open_files: Option<u32>,
 }
 
 impl Start {
@@ -50,6 +51,12 @@ impl Start {
         self
     }
 
+    /// The limit of open files that the process is started with.
+    pub fn open_files(mut self, limit: u32) -> Self {
+        self.open_files = Some(limit);
+        self
+    }
+
     /// The server, ready.
     pub async fn start(self) -> Server {
         let folder = tempfile::Builder::new()
@@ -66,6 +73,7 @@ impl Start {
             flags: self.flags,
             environment: self.environment,
             secrets: Mutex::default(),
+            open_files: self.open_files,
         };
         server.start_again().await;
         server
@@ -106,6 +114,7 @@ pub struct Server {
     flags: Vec<String>,
     environment: Vec<(String, String)>,
     secrets: Mutex<Vec<String>>,
+    open_files: Option<u32>,
 }
 
 impl Server {
@@ -138,6 +147,17 @@ impl Server {
         self.process = Some(process);
     }
 
+    /// A start that is cut: the process is killed before it says that it is ready, or soon after.
+    pub async fn start_and_kill(&self, after: std::time::Duration) {
+        let mut process = Process(self.command().stdout(Stdio::null()).spawn().unwrap());
+        tokio::time::sleep(after).await;
+        blocking(move || {
+            process.0.kill().unwrap();
+            process.0.wait().unwrap()
+        })
+        .await;
+    }
+
     /// The command that starts this server, for stories about starts that fail.
     pub fn command(&self) -> Command {
         let log = std::fs::OpenOptions::new()
@@ -145,7 +165,16 @@ impl Server {
             .append(true)
             .open(self.log_file())
             .unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_parlor"));
+        let binary = env!("CARGO_BIN_EXE_parlor");
+        let mut command = match self.open_files {
+            None => Command::new(binary),
+            Some(limit) => {
+                let mut command = Command::new("sh");
+                let script = format!("ulimit -n {limit} && exec \"$0\" \"$@\"");
+                command.args(["-c", &script, binary]);
+                command
+            }
+        };
         command
             .arg("serve")
             .arg("--config")
@@ -183,8 +212,20 @@ impl Server {
 
     /// Any signal.
     pub fn signal(&self, signal: Signal) {
-        let id = self.id();
-        kill_process(Pid::from_raw(id.cast_signed()).unwrap(), signal).unwrap();
+        kill_process(self.pid(), signal).unwrap();
+    }
+
+    /// No file of the process can grow beyond so many bytes: to it the disk is full. `None`: there is room again.
+    pub fn limit_files(&self, bytes: Option<u64>) {
+        let limit = Rlimit {
+            current: bytes,
+            maximum: None,
+        };
+        prlimit(Some(self.pid()), Resource::Fsize, limit).unwrap();
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.id().cast_signed()).unwrap()
     }
 
     /// Waits for the end of the process, however it came about.

@@ -89,10 +89,12 @@ fn alice() -> SessionId {
 fn a_crash_soon_after_a_start_does_not_have_the_whole_index_read() {
     let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
     drop(Index::create(&disk).unwrap());
-    let crashed = Index::open(&disk).unwrap();
-    std::mem::forget(crashed);
+    std::mem::forget(Index::open(&disk).unwrap());
+    let files = [FILE, SUMS].map(|name| disk.open(name).unwrap());
+    let [data, sums] = files;
+    let guarded = sums::Guarded::open(data, sums).unwrap();
     let reopened = Database::builder()
         .set_repair_callback(redb::RepairSession::abort)
-        .create_with_backend(backend::Backend(disk.open(FILE).unwrap()));
+        .create_with_backend(guarded);
     assert!(reopened.is_ok(), "{:?}", reopened.err());
 }

@@ -29,6 +29,16 @@ pub(super) fn write_entries(
     Ok(())
 }
 
+/// Whether all these tables are there.
+pub(super) fn has_entries(read: &ReadTransaction) -> bool {
+    read.open_table(SESSIONS).is_ok()
+        && read.open_table(SNAPSHOTS).is_ok()
+        && read.open_table(DEADLINES).is_ok()
+        && read.open_table(OPEN).is_ok()
+        && read.open_table(AWAKE).is_ok()
+        && read.open_table(SEGMENTS).is_ok()
+}
+
 impl Tables<'_> {
     /// Puts one session in place of what is there, and brings the other tables into line.
     fn put(&mut self, key: Key, entry: &Entry) -> Result<(), Trouble> {

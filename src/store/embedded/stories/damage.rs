@@ -16,7 +16,7 @@ const LOG: &str = "log/0000000001.seg";
 fn a_flipped_payload_is_noticed_when_it_is_read() {
     let mut world = conversation();
     let place = world.engine().hot.brief(alice()).flatten().unwrap().tail;
-    world.disk.flip(LOG, place.offset as usize + 100);
+    world.disk.flip(LOG, place.offset as usize + 100, 1);
     let error = world.engine().read(alice(), 1, 999).unwrap_err();
     let at = place.to_string();
     assert_eq!(
@@ -36,7 +36,7 @@ fn a_flipped_payload_is_noticed_when_it_is_read() {
 fn a_flipped_payload_is_noticed_at_the_start() {
     let mut world = conversation();
     let place = world.engine().hot.brief(alice()).flatten().unwrap().tail;
-    world.disk.flip(LOG, place.offset as usize + 100);
+    world.disk.flip(LOG, place.offset as usize + 100, 1);
     world.kill();
     assert_eq!(world.engine().stats.damaged.load(Relaxed), 1);
     assert!(world.engine().read(alice(), 1, 999).is_err());
@@ -49,7 +49,7 @@ fn a_flipped_header_takes_its_session_and_no_other() {
     let place = world.engine().hot.brief(alice()).flatten().unwrap().tail;
     world.say(alice(), "after the damage");
     world.say(bob(), "too");
-    world.disk.flip(LOG, place.offset as usize + 20);
+    world.disk.flip(LOG, place.offset as usize + 20, 1);
     world.kill();
     assert!(
         matches!(world.engine().read(alice(), 1, 999), Err(Error::Damaged { session, .. }) if session == alice())
@@ -60,7 +60,7 @@ fn a_flipped_header_takes_its_session_and_no_other() {
 #[test]
 fn a_header_flipped_long_ago_is_noticed_without_an_index() {
     let mut world = conversation();
-    world.disk.flip(LOG, 20);
+    world.disk.flip(LOG, 20, 1);
     world.say(bob(), "goes on");
     world.drop_engine();
     world.remove("index.redb");
@@ -75,7 +75,7 @@ fn a_flipped_index_is_made_anew() {
     assert!(world.engine().checkpoint());
     world.drop_engine();
     for offset in 0..512 {
-        world.disk.flip("index.redb", offset);
+        world.disk.flip("index.redb", offset, 1);
     }
     world.open();
     assert_eq!(world.events(alice()).len(), 2);

@@ -2,6 +2,7 @@
 
 use super::world::{World, alice, numbered};
 use crate::store::embedded::disk::Disk;
+use crate::store::embedded::sim::{Fault, Kind, Times};
 use crate::store::{Condition, Error, Lane};
 
 #[test]
@@ -37,7 +38,9 @@ fn a_full_disk_refuses_and_accepts_again_by_itself() {
 fn after_a_failed_sync_nothing_is_accepted_until_restart() {
     let mut world = World::new();
     world.begin(alice());
-    world.disk.fail_syncs();
+    world
+        .disk
+        .fail(Fault::broken(Kind::Sync, Times::Forever, 0));
     world.say(alice(), "lost");
     world.lane().reset();
     world.say(alice(), "refused");
@@ -82,6 +85,33 @@ fn an_index_without_room_keeps_everything_in_memory() {
                 .snapshot
                 .is_some()
         );
+    }
+}
+
+/// A write of the index that found no room closed the index, and opening it again wrote to it: sleeping sessions were said to
+/// be damaged as long as the disk was full, and the store was read-only for good when there was room again.
+#[test]
+fn an_index_that_found_no_room_is_used_again_when_there_is_some() {
+    for spared in 0..12 {
+        let mut world = World::new();
+        world.begin(alice());
+        world.put_away(alice(), None);
+        assert!(world.engine().checkpoint());
+        world.begin(numbered(2));
+        world.disk.fail(Fault::full(Times::Forever, spared));
+        let written = world.engine().checkpoint();
+        match world.engine().read(alice(), 1, 999) {
+            Ok(events) => assert_eq!(events.len(), 1),
+            Err(error) => assert_eq!((error, written), (Error::NoSpace, false), "{spared}"),
+        }
+        world.disk.heal();
+        world.engine().make_space();
+        assert_eq!(world.engine().condition(), Condition::Writable, "{spared}");
+        assert_eq!(world.events(alice()).len(), 1, "{spared}");
+        assert!(world.engine().checkpoint());
+        world.lane().reset();
+        world.say(numbered(2), "accepted");
+        assert_eq!(world.completed().last(), Some(&Ok(())));
     }
 }
 
