@@ -60,8 +60,8 @@ pub async fn run(start: Start) -> Result<(), Exit> {
         never = steady.keep() => match never {},
     }
     health.advance(State::Draining);
-    tracing::info!("draining: no new chats are taken");
     house.drain();
+    tracing::info!("draining: no new chats are taken");
     stage.send_replace(Stage::Draining);
     while listeners.join_next().await.is_some() {}
     house.close().await;

@@ -196,7 +196,12 @@ async fn half_a_request(server: &Server) -> (TcpStream, &'static [u8]) {
 
 async fn drains(server: &Server) {
     eventually("the drain", || {
-        std::future::ready(server.log().contains("draining").then_some(()))
+        std::future::ready(
+            server
+                .log()
+                .contains("no new chats are taken")
+                .then_some(()),
+        )
     })
     .await;
 }
