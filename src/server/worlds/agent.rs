@@ -82,6 +82,10 @@ impl Agent {
             match one {
                 Heard::Ready => self.come_back(scene),
                 Heard::Broken => self.joined.values_mut().for_each(|seat| seat.view.broken()),
+                Heard::Lost => {
+                    let seats = self.joined.values_mut();
+                    seats.for_each(|seat| seat.view.lost_answer(scene.now));
+                }
                 Heard::Forgotten => self.joined.clear(),
                 Heard::Counted(count) => scene.check_burst(count),
                 Heard::Data { data, at } => self.read(scene, &data, at),
@@ -236,7 +240,7 @@ impl Agent {
                 match self.joined.get_mut(&session) {
                     Some(seat) => {
                         let index = disk.check_event(session, sight, shown, at);
-                        let taken = seat.view.take(&disk, (session, sight), index);
+                        let taken = seat.view.take(&disk, (session, sight), (index, at));
                         taken.unwrap_or_else(|wrong| panic!("an agent: {wrong}"));
                     }
                     // The answer to its joining was lost: whether an event is its own cannot be told.

@@ -36,6 +36,8 @@ pub(super) enum Heard {
     Forgotten,
     /// What was told last may come again.
     Broken,
+    /// One answer of several was lost.
+    Lost,
     /// How many messages one answer had.
     Counted(usize),
 }
@@ -344,7 +346,7 @@ impl Bayeux {
                 let Some(ids) = self.of(*ticket) else {
                     return false;
                 };
-                heard.push(Heard::Broken);
+                heard.push(Heard::Lost);
                 for id in ids {
                     self.settle(&id);
                     heard.push(Heard::Unanswered { id });

@@ -92,6 +92,7 @@ impl Customer {
             match one {
                 Heard::Ready => self.settle_in(scene, place),
                 Heard::Broken | Heard::Forgotten => self.tabs[place].view.broken(),
+                Heard::Lost => self.tabs[place].view.lost_answer(scene.now),
                 Heard::Data { data, at } => self.read(scene, place, &data, at),
                 Heard::Counted(count) => scene.check_burst(count),
                 Heard::Acknowledged { id, ok, at } => {
@@ -229,7 +230,7 @@ impl Customer {
             let index = disk.check_event(session, Sight::Customer, event, at);
             if ours {
                 let view = &mut self.tabs[place].view;
-                let taken = view.take(&disk, (session, Sight::Customer), index);
+                let taken = view.take(&disk, (session, Sight::Customer), (index, at));
                 taken.unwrap_or_else(|wrong| panic!("{} (tab {place}): {wrong}", self.name));
             }
         }

@@ -1,7 +1,7 @@
 //! What the contract says may be seen. Nothing here knows how the server does it: it compares what came with what is on the
 //! disk, which is the truth, and with who may see what.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -11,6 +11,8 @@ use crate::id::{ParticipantId, SessionId};
 
 /// The customer of every chat.
 pub(super) const CUSTOMER: u64 = 1;
+/// How long a lost answer may disturb the order of those after it, in milliseconds.
+const SHAKY: u64 = 5_000;
 
 /// Who looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +32,11 @@ pub(super) struct View {
     pub(super) next: u64,
     /// Up to here it may come again: a connection broke, or it was asked for.
     pub(super) repeat_to: u64,
+    /// Polling, what was written after a lost answer may come before it is known to be lost. Then these are missing for a
+    /// while.
+    pub(super) holes: BTreeSet<u64>,
+    /// Until then it may be so.
+    pub(super) shaky_until: u64,
     /// Somebody newer gets the events, perhaps: what comes here may have gaps.
     pub(super) replaced: bool,
 }
@@ -200,13 +207,23 @@ impl View {
         self.repeat_to = self.repeat_to.max(self.next - 1);
     }
 
+    /// One of several requests has lost its answer.
+    pub(super) fn lost_answer(&mut self, now: u64) {
+        self.broken();
+        self.shaky_until = now + SHAKY;
+    }
+
     /// An event came: in order, once, and nothing left out that may be seen.
     pub(super) fn take(
         &mut self,
         disk: &Platter,
         (session, sight): (SessionId, Sight),
-        index: u64,
+        (index, at): (u64, u64),
     ) -> Result<(), String> {
+        self.holes.remove(&index);
+        if at < self.shaky_until {
+            self.broken();
+        }
         if index < self.next {
             return match index <= self.repeat_to {
                 true => Ok(()),
@@ -214,7 +231,9 @@ impl View {
             };
         }
         let missing = disk.visible(session, sight, self.next, index);
-        if !missing.is_empty() && !self.replaced {
+        if at < self.shaky_until {
+            self.holes.extend(&missing);
+        } else if !missing.is_empty() && !self.replaced {
             return Err(format!(
                 "events {missing:?} of {session} did not come before {index}: {self:?}"
             ));
@@ -229,7 +248,8 @@ impl View {
             Sight::Customer => disk.left(session, CUSTOMER).map_or(u64::MAX, |left| left + 1),
             Sight::Agent { .. } => u64::MAX,
         };
-        disk.visible(session, sight, self.next, end)
+        let holes = self.holes.iter().copied();
+        holes.chain(disk.visible(session, sight, self.next, end)).collect()
     }
 }
 

@@ -56,11 +56,9 @@ impl Mood {
 #[derive(Clone, Debug)]
 pub(super) struct Posting {
     pub(super) session: SessionId,
-    pub(super) number: u64,
     pub(super) body: Value,
     /// It was answered with a 2xx.
     pub(super) taken: bool,
-    pub(super) at: u64,
 }
 
 #[derive(Clone)]
@@ -220,10 +218,8 @@ impl Inner {
         }
         self.postings.push(Posting {
             session,
-            number,
             body,
             taken,
-            at,
         });
         Ok(())
     }

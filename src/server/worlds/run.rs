@@ -1,9 +1,11 @@
 //! Many worlds, or one again.
 
+use std::collections::BTreeMap;
 use std::hash::Hasher;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use super::alarm;
 use super::story::{self, Step};
@@ -12,30 +14,40 @@ use crate::chance;
 
 /// Seeds of an ordinary test run; `tests/worlds` asks for more.
 const SEEDS: u64 = 40;
-/// How often a story is played again to make it shorter.
-const REPLAYS: usize = 400;
+/// How long a story may be played again and again to make it shorter.
+const SHORTEN_FOR: Duration = Duration::from_secs(20);
 
 #[test]
 fn whatever_happens_the_promises_hold() {
     let (from, seeds) = asked();
     let next = AtomicU64::new(from);
-    let failed = Mutex::new(None);
+    let survey = std::env::var_os("PARLOR_WORLDS_SURVEY").is_some();
+    let failed = Mutex::new(BTreeMap::new());
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
-                while failed.lock().unwrap().is_none() {
+                while survey || failed.lock().unwrap().is_empty() {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     if seed >= from + seeds {
                         return;
                     }
                     if let Err(why) = play(seed, &story::draw(seed)) {
-                        failed.lock().unwrap().get_or_insert((seed, why));
+                        failed.lock().unwrap().insert(seed, why);
                     }
                 }
             });
         }
     });
-    if let Some((seed, why)) = failed.into_inner().unwrap() {
+    let failed = failed.into_inner().unwrap();
+    if survey {
+        let lines = failed.iter().map(|(seed, why)| {
+            let why: Vec<&str> = why.lines().take(2).collect();
+            format!("{seed}: {}\n", why.join(" "))
+        });
+        let lines: String = lines.collect();
+        assert!(failed.is_empty(), "{} of {seeds}:\n{lines}", failed.len());
+    }
+    if let Some((seed, why)) = failed.into_iter().next() {
         let tried = seed - from + 1;
         let short = shorten(seed, story::draw(seed), &why);
         panic!("{}", report(seed, tried, &why, &short));
@@ -63,8 +75,9 @@ fn asked() -> (u64, u64) {
 /// Plays a story: a hash of everything that was seen, or what was wrong.
 fn play(seed: u64, story: &[Step]) -> Result<u64, String> {
     alarm::watch(true);
+    let mut kept = None;
     let played = catch_unwind(AssertUnwindSafe(|| {
-        let mut world = World::new(seed);
+        let world = kept.insert(World::new(seed));
         for step in story {
             world.step(*step);
         }
@@ -77,6 +90,12 @@ fn play(seed: u64, story: &[Step]) -> Result<u64, String> {
     let heard = alarm::heard();
     alarm::watch(false);
     chance::told::seed(None);
+    if let (Some(file), Some(trace)) = (
+        std::env::var_os("PARLOR_WORLDS_TRACE"),
+        kept.and_then(|world| world.trace),
+    ) {
+        std::fs::write(file, trace.join("\n")).unwrap();
+    }
     match (heard, played) {
         (None, Ok(hash)) => Ok(hash),
         (heard, _) => Err(heard.unwrap_or_default()),
@@ -85,14 +104,16 @@ fn play(seed: u64, story: &[Step]) -> Result<u64, String> {
 
 /// The same failure in fewer steps: parts are left out, ever smaller ones.
 fn shorten(seed: u64, mut story: Vec<Step>, why: &str) -> Vec<Step> {
-    let mut replays = 0;
+    let began = Instant::now();
     let mut part = story.len() / 2;
-    while part > 0 && replays < REPLAYS {
+    while part > 0 {
         let mut at = 0;
-        while at < story.len() && replays < REPLAYS {
+        while at < story.len() {
+            if began.elapsed() > SHORTEN_FOR {
+                return story;
+            }
             let mut shorter = story.clone();
             shorter.drain(at..(at + part).min(story.len()));
-            replays += 1;
             match play(seed, &shorter) {
                 Err(other) if place(&other) == place(why) => story = shorter,
                 _ => at += part,

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use crate::clock::told;
@@ -18,17 +19,21 @@ struct Inner {
     /// World time when this life of the server began.
     base: u64,
     origin: Option<Instant>,
+    /// The time when it was looked at last.
+    now: u64,
     /// How wrong the machine's clock is, in milliseconds.
     skew: i64,
 }
 
 impl Time {
     pub(super) fn now(&self) -> u64 {
-        let inner = self.0.lock().unwrap();
-        let elapsed = inner.origin.map_or(0, |origin| {
-            u64::try_from(origin.elapsed().as_millis()).unwrap()
-        });
-        inner.base + elapsed
+        let mut inner = self.0.lock().unwrap();
+        // Outside of the runtime its clock cannot be read, and stands still.
+        if let Some(origin) = inner.origin.filter(|_| Handle::try_current().is_ok()) {
+            let elapsed = u64::try_from(origin.elapsed().as_millis()).unwrap();
+            inner.now = inner.base + elapsed;
+        }
+        inner.now
     }
 
     /// What the machine's clock shows.
@@ -56,7 +61,9 @@ impl Time {
 
     /// Time passes while there is no server.
     pub(super) fn skip(&self, millis: u64) {
-        self.0.lock().unwrap().base += millis;
+        let mut inner = self.0.lock().unwrap();
+        inner.base += millis;
+        inner.now += millis;
     }
 
     /// Somebody sets the machine's clock, while the server lives.

@@ -38,6 +38,7 @@ pub(super) struct World {
     pub(super) seen: DefaultHasher,
     draining: bool,
     skew: i64,
+    pub(super) trace: Option<Vec<String>>,
 }
 
 /// Everybody.
@@ -72,6 +73,7 @@ impl World {
             seen: DefaultHasher::new(),
             draining: false,
             skew: 0,
+            trace: std::env::var_os("PARLOR_WORLDS_TRACE").map(|_| Vec::new()),
         };
         for (token, supervisor) in config::AGENTS {
             world.with(|scene, people| {
@@ -99,6 +101,7 @@ impl World {
     }
 
     pub(super) fn step(&mut self, step: Step) {
+        self.tell(format!("{} {step:?}", self.time.now()));
         match step.act {
             Act::NetworkChanges => self.network_changes(step),
             Act::DiskChanges => self.disk_changes(step),
@@ -185,13 +188,14 @@ impl World {
         loop {
             let now = self.time.now();
             let next = self.people.next_at(now).clamp(now + 1, until.max(now + 1));
-            let wake = self.net.inbox.wake.clone();
+            let (wake, time) = (self.net.inbox.wake.clone(), self.time.clone());
             self.life.as_ref().unwrap().runtime.block_on(async {
                 tokio::select! {
                     biased;
                     () = wake.notified() => {}
                     () = tokio::time::sleep(Duration::from_millis(next - now)) => {}
                 }
+                time.now();
             });
             self.read();
             self.with(|scene, people| people.go_on(scene));
@@ -210,8 +214,17 @@ impl World {
 
     fn read(&mut self) {
         for arrival in self.net.inbox.take() {
-            format!("{} {arrival:?}", self.time.now()).hash(&mut self.seen);
+            let line = format!("{} {arrival:?}", self.time.now());
+            line.hash(&mut self.seen);
+            self.tell(line);
             self.with(|scene, people| people.take(scene, &arrival));
+        }
+    }
+
+    /// `PARLOR_WORLDS_TRACE` wants to see everything.
+    fn tell(&mut self, line: String) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(line);
         }
     }
 
