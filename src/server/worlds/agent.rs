@@ -190,6 +190,8 @@ impl Agent {
         let request = request.0.clone();
         let (_, asked) = self.asked[&request].clone();
         let Asked::Say { said, attempt, data } = asked else {
+            // It is asked anew when it still matters; an answer that comes all the same is heard by nobody.
+            self.asked.remove(&request);
             return;
         };
         if !self.bayeux.is_on() || scene.dice.one_in(3) {
@@ -200,7 +202,7 @@ impl Agent {
             again["requestId"] = json!(request);
             self.bayeux
                 .publish(scene.life, scene.net, scene.now, &again, Some(id));
-            let _ = (said, attempt);
+            scene.ledger.repeat(said, attempt);
         } else {
             self.asked.remove(&request);
             let attempt = scene.ledger.try_again(said);

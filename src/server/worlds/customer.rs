@@ -97,6 +97,9 @@ impl Customer {
                 Heard::Counted(count) => scene.check_burst(count),
                 Heard::Acknowledged { id, ok, at } => {
                     if let Some(sent) = self.tabs[place].sent.remove(&id) {
+                        if matches!(sent, Sent::Resume) {
+                            self.tabs[place].view.broken();
+                        }
                         self.answered(scene, sent, ok, at);
                     }
                 }
@@ -196,7 +199,11 @@ impl Customer {
         let text = scene.ledger.said[said].text.clone();
         let data = json!({"operation": "sendMessage", "secureKey": chat.key, "message": text});
         let same = scene.dice.one_in(2);
-        let attempt = if same { attempt } else { scene.ledger.try_again(said) };
+        let attempt = match same {
+            true => attempt,
+            false => scene.ledger.try_again(said),
+        };
+        scene.ledger.repeat(said, attempt);
         let again = same.then_some(id);
         let tab = &mut self.tabs[place];
         let id = tab
@@ -226,6 +233,11 @@ impl Customer {
             ended: false,
         });
         let ours = chat.session == session;
+        let tab = &mut self.tabs[place];
+        // What it asked for again may come again, on top of what was on its way.
+        if tab.sent.values().any(|sent| matches!(sent, Sent::Resume)) {
+            tab.view.broken();
+        }
         for event in data["messages"].as_array().into_iter().flatten() {
             let index = disk.check_event(session, Sight::Customer, event, at);
             if ours {

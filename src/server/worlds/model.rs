@@ -48,6 +48,8 @@ pub(super) struct Said {
     pub(super) session: SessionId,
     /// Each time it may have happened anew.
     pub(super) attempts: Vec<Fate>,
+    /// Attempts that were repeated as the same: what the repetition is refused says nothing of the first time.
+    pub(super) repeated: BTreeSet<usize>,
 }
 
 /// What became of one attempt.
@@ -260,6 +262,7 @@ impl Ledger {
             text,
             session,
             attempts: vec![Fate::Unknown],
+            repeated: BTreeSet::new(),
         });
         self.said.len() - 1
     }
@@ -272,10 +275,17 @@ impl Ledger {
 
     /// An attempt was answered.
     pub(super) fn fate(&mut self, said: usize, attempt: usize, fate: Fate) {
-        let known = &mut self.said[said].attempts[attempt];
+        let said = &mut self.said[said];
+        let open = fate == Fate::Failed && said.repeated.contains(&attempt);
+        let known = &mut said.attempts[attempt];
         if *known != Fate::Done {
-            *known = fate;
+            *known = if open { Fate::Unknown } else { fate };
         }
+    }
+
+    /// An attempt is made again as the same.
+    pub(super) fn repeat(&mut self, said: usize, attempt: usize) {
+        self.said[said].repeated.insert(attempt);
     }
 
     /// What was acknowledged is there once; what was refused is not; of the rest, no more than was tried.

@@ -3,6 +3,7 @@
 //! HTTP enters the server where a listener hands it over, WebSockets where an upgraded connection is served.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -51,6 +52,27 @@ pub(super) enum Arrival {
     Frame { socket: u64, at: u64, body: Value },
     /// A WebSocket has ended.
     Closed { socket: u64 },
+}
+
+impl fmt::Display for Arrival {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answer {
+                ticket,
+                at,
+                status,
+                body,
+                ..
+            } => {
+                write!(f, "answer to {ticket}, written at {at}: {status} {body}")
+            }
+            Self::Broken { ticket } => write!(f, "no answer to {ticket}"),
+            Self::Frame { socket, at, body } => {
+                write!(f, "by socket {socket}, written at {at}: {body}")
+            }
+            Self::Closed { socket } => write!(f, "socket {socket} is closed"),
+        }
+    }
 }
 
 /// What was asked of which connection.

@@ -12,8 +12,8 @@ use super::world::World;
 use crate::chat::EventKind;
 use crate::id::SessionId;
 
-/// Rounds of five seconds until everybody has everything.
-const ROUNDS: usize = 60;
+/// Rounds of five seconds until everybody has everything: longer than a clock can have been set back.
+const ROUNDS: usize = 180;
 
 impl World {
     /// Comes to rest, and everything that was promised is true.

@@ -204,6 +204,7 @@ impl App {
                 Some(_) => attempt,
                 None => scene.ledger.try_again(said),
             };
+            scene.ledger.repeat(said, attempt);
             self.send(scene, said, attempt, from, key);
         }
     }

@@ -214,7 +214,7 @@ impl World {
 
     fn read(&mut self) {
         for arrival in self.net.inbox.take() {
-            let line = format!("{} {arrival:?}", self.time.now());
+            let line = format!("{} {arrival}", self.time.now());
             line.hash(&mut self.seen);
             self.tell(line);
             self.with(|scene, people| people.take(scene, &arrival));
