@@ -310,7 +310,9 @@ impl Agent {
     /// It joins again where it is not.
     pub(super) fn insist(&mut self, scene: &mut Scene<'_>) {
         let missing = self.wanted.iter().find(|chat| !self.joined.contains_key(chat));
-        if let Some(session) = missing.copied().filter(|_| self.asked.is_empty()) {
+        let mut asked = self.asked.values();
+        let joining = asked.any(|(_, asked)| matches!(asked, Asked::Join(_)));
+        if let Some(session) = missing.copied().filter(|_| !joining) {
             self.join(scene, session);
         }
     }

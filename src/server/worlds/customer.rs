@@ -130,7 +130,7 @@ impl Customer {
         let Some(chat) = self.chat.clone() else { return };
         let from = match scene.dice.one_in(4) {
             true => 0,
-            false => self.tabs[place].view.next,
+            false => self.tabs[place].view.position(),
         };
         let contested = (0..self.tabs.len()).any(|other| {
             let sent = &mut self.tabs[other].sent.values();

@@ -244,6 +244,11 @@ impl View {
         Ok(())
     }
 
+    /// From where on it is read on: from what is missing, where a lost answer left a hole.
+    pub(super) fn position(&self) -> u64 {
+        self.holes.first().copied().unwrap_or(self.next)
+    }
+
     /// What should have come and has not.
     pub(super) fn missing(&self, disk: &Platter, session: SessionId, sight: Sight) -> Vec<u64> {
         let end = match sight {
