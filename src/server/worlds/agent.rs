@@ -32,14 +32,26 @@ pub(super) struct Seat {
 #[derive(Clone, Debug)]
 enum Asked {
     Join(SessionId),
-    Say { said: usize, attempt: usize, data: Value },
-    Read { session: SessionId, from: u64 },
+    Say {
+        said: usize,
+        attempt: usize,
+        data: Value,
+    },
+    Read {
+        session: SessionId,
+        from: u64,
+    },
     Leave(SessionId),
     Else,
 }
 
 impl Agent {
-    pub(super) fn new(scene: &mut Scene<'_>, token: &'static str, supervisor: bool, carrier: Carrier) -> Self {
+    pub(super) fn new(
+        scene: &mut Scene<'_>,
+        token: &'static str,
+        supervisor: bool,
+        carrier: Carrier,
+    ) -> Self {
         Self {
             bayeux: Bayeux::new(scene.net, Door::Internal, carrier, Some(token)),
             supervisor,
@@ -52,7 +64,8 @@ impl Agent {
 
     pub(super) fn act(&mut self, scene: &mut Scene<'_>) {
         let mut heard = Vec::new();
-        self.bayeux.act(scene.life, scene.net, scene.now, &mut heard);
+        self.bayeux
+            .act(scene.life, scene.net, scene.now, &mut heard);
         self.hear(scene, heard);
     }
 
@@ -67,13 +80,15 @@ impl Agent {
 
     pub(super) fn cut(&mut self, scene: &mut Scene<'_>) {
         let mut heard = Vec::new();
-        self.bayeux.cut(scene.life, scene.net, scene.now, &mut heard);
+        self.bayeux
+            .cut(scene.life, scene.net, scene.now, &mut heard);
         self.hear(scene, heard);
     }
 
     pub(super) fn switch(&mut self, scene: &mut Scene<'_>) {
         let mut heard = Vec::new();
-        self.bayeux.switch(scene.life, scene.net, scene.now, &mut heard);
+        self.bayeux
+            .switch(scene.life, scene.net, scene.now, &mut heard);
         self.hear(scene, heard);
     }
 
@@ -99,7 +114,11 @@ impl Agent {
     fn come_back(&mut self, scene: &mut Scene<'_>) {
         self.asked.clear();
         self.joined.clear();
-        self.ask(scene, json!({"operation": "sessions", "watch": true}), Asked::Else);
+        self.ask(
+            scene,
+            json!({"operation": "sessions", "watch": true}),
+            Asked::Else,
+        );
         for session in self.wanted.clone() {
             self.join(scene, session);
         }
@@ -126,7 +145,8 @@ impl Agent {
             true => "VIP",
             false => "ALL",
         };
-        let data = json!({"operation": "join", "session": session.to_string(), "visibility": visibility});
+        let data =
+            json!({"operation": "join", "session": session.to_string(), "visibility": visibility});
         self.ask(scene, data, Asked::Join(session));
     }
 
@@ -139,7 +159,8 @@ impl Agent {
         let session = sessions[place as usize % sessions.len()];
         let text = scene.text(length);
         let said = scene.ledger.say(session, text.clone());
-        let mut data = json!({"operation": "message", "session": session.to_string(), "text": text});
+        let mut data =
+            json!({"operation": "message", "session": session.to_string(), "text": text});
         match how % 6 {
             0 => data["visibility"] = json!("INT"),
             1 => data["to"] = json!(1),
@@ -154,7 +175,13 @@ impl Agent {
     }
 
     pub(super) fn read_all(&mut self, scene: &mut Scene<'_>, from: u64) {
-        if let Some(session) = self.joined.keys().next().copied().filter(|_| self.bayeux.is_on()) {
+        if let Some(session) = self
+            .joined
+            .keys()
+            .next()
+            .copied()
+            .filter(|_| self.bayeux.is_on())
+        {
             let from = 1 + from % 5;
             let data = json!({"operation": "transcript", "session": session.to_string(), "position": from});
             self.ask(scene, data, Asked::Read { session, from });
@@ -162,7 +189,13 @@ impl Agent {
     }
 
     pub(super) fn leave(&mut self, scene: &mut Scene<'_>, after: &str) {
-        if let Some(session) = self.joined.keys().next().copied().filter(|_| self.bayeux.is_on()) {
+        if let Some(session) = self
+            .joined
+            .keys()
+            .next()
+            .copied()
+            .filter(|_| self.bayeux.is_on())
+        {
             self.wanted.retain(|wanted| *wanted != session);
             let data = json!({"operation": "release", "session": session.to_string(), "afterAction": after});
             self.ask(scene, data, Asked::Leave(session));
@@ -189,7 +222,12 @@ impl Agent {
         };
         let request = request.0.clone();
         let (_, asked) = self.asked[&request].clone();
-        let Asked::Say { said, attempt, data } = asked else {
+        let Asked::Say {
+            said,
+            attempt,
+            data,
+        } = asked
+        else {
             // It is asked anew when it still matters; an answer that comes all the same is heard by nobody.
             self.asked.remove(&request);
             return;
@@ -293,7 +331,9 @@ impl Agent {
                 }
             }
             Asked::Read { session, from } if ok => {
-                let Some(seat) = self.joined.get(&session) else { return };
+                let Some(seat) = self.joined.get(&session) else {
+                    return;
+                };
                 let next = data["nextPosition"].as_u64().unwrap();
                 let shown = data["transcript"].as_array().unwrap();
                 let sight = self.sight(seat.participant);
@@ -309,7 +349,10 @@ impl Agent {
 
     /// It joins again where it is not.
     pub(super) fn insist(&mut self, scene: &mut Scene<'_>) {
-        let missing = self.wanted.iter().find(|chat| !self.joined.contains_key(chat));
+        let missing = self
+            .wanted
+            .iter()
+            .find(|chat| !self.joined.contains_key(chat));
         let mut asked = self.asked.values();
         let joining = asked.any(|(_, asked)| matches!(asked, Asked::Join(_)));
         if let Some(session) = missing.copied().filter(|_| !joining) {

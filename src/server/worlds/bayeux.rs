@@ -1,7 +1,7 @@
 //! A Bayeux client as the stock ones are: it connects again and again, tries again when something breaks, shakes hands anew
 //! when it is told to, and may come by either transport.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::{Value, json};
 
@@ -13,6 +13,9 @@ use crate::server::route::Door;
 const CONNECT_PATIENCE: u64 = 45_000;
 /// How long anything else may take.
 const PATIENCE: u64 = 15_000;
+
+/// Connections of one browser.
+const LINES_MAX: usize = 6;
 
 /// By which transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +65,8 @@ pub(super) struct Bayeux {
     cookie: Option<String>,
     serial: u64,
     lines: Vec<u64>,
+    /// What waits for a connection.
+    backlog: VecDeque<(String, String)>,
     pub(super) socket: Option<u64>,
     /// Ids of what was sent and not answered, with the ticket of the request (0: by the socket), and when.
     asked: BTreeMap<String, (u64, u64)>,
@@ -94,6 +99,7 @@ impl Bayeux {
             cookie: None,
             serial: 0,
             lines: Vec::new(),
+            backlog: VecDeque::new(),
             socket: None,
             asked: BTreeMap::new(),
             connect: None,
@@ -137,6 +143,7 @@ impl Bayeux {
         if tired || unheard {
             self.cut(life, net, now, heard);
         }
+        self.catch_up(life, net);
         if now < self.not_before {
             return;
         }
@@ -219,26 +226,11 @@ impl Bayeux {
         let text = json!([message]).to_string();
         match self.carrier {
             Carrier::Polling => {
-                let line = self.line(net);
-                let mut headers = Vec::new();
-                if let Some(cookie) = &self.cookie {
-                    headers.push(("cookie", cookie.clone()));
-                }
-                let path = match self.door {
-                    Door::Public => "/genesys/cometd",
-                    Door::Internal => "/cometd",
+                let Some(line) = self.line(net) else {
+                    self.backlog.push_back((id.to_owned(), text));
+                    return u64::MAX;
                 };
-                net.post(
-                    life,
-                    line,
-                    Post {
-                        browser: self.browser,
-                        path: path.to_owned(),
-                        kind: "application/json",
-                        headers,
-                        body: text,
-                    },
-                )
+                self.post(life, net, line, text)
             }
             Carrier::Socket => {
                 if self.socket.is_none() {
@@ -253,14 +245,57 @@ impl Bayeux {
         }
     }
 
-    /// A connection that is free; browsers open another where there is none.
-    fn line(&mut self, net: &mut Net) -> u64 {
+    fn post(&mut self, life: &Life, net: &mut Net, line: u64, body: String) -> u64 {
+        let mut headers = Vec::new();
+        if let Some(cookie) = &self.cookie {
+            headers.push(("cookie", cookie.clone()));
+        }
+        let path = match self.door {
+            Door::Public => "/genesys/cometd",
+            Door::Internal => "/cometd",
+        };
+        net.post(
+            life,
+            line,
+            Post {
+                browser: self.browser,
+                path: path.to_owned(),
+                kind: "application/json",
+                headers,
+                body,
+            },
+        )
+    }
+
+    /// A connection that is free; browsers open another where there is none, up to six.
+    fn line(&mut self, net: &mut Net) -> Option<u64> {
+        self.lines.retain(|line| net.is_known(*line));
         if let Some(line) = self.lines.iter().find(|line| net.is_free(**line)) {
-            return *line;
+            return Some(*line);
+        }
+        if self.lines.len() >= LINES_MAX {
+            return None;
         }
         let line = net.connect(self.door);
         self.lines.push(line);
-        line
+        Some(line)
+    }
+
+    /// Sends what waited for a connection.
+    fn catch_up(&mut self, life: &Life, net: &mut Net) {
+        while !self.backlog.is_empty()
+            && let Some(line) = self.line(net)
+            && let Some((id, text)) = self.backlog.pop_front()
+        {
+            let ticket = self.post(life, net, line, text);
+            if let Some((of, _)) = self.asked.get_mut(&id) {
+                *of = ticket;
+            } else if let Some((known, of, _)) = &mut self.connect
+                && *known == id
+            {
+                *of = ticket;
+            }
+        }
     }
 
     /// Every connection of this client breaks.
@@ -285,6 +320,7 @@ impl Bayeux {
         let asked = std::mem::take(&mut self.asked);
         heard.extend(asked.into_keys().map(|id| Heard::Unanswered { id }));
         self.connect = None;
+        self.backlog.clear();
         self.fail(now);
     }
 
@@ -454,8 +490,7 @@ impl Bayeux {
         }
         self.client = message["clientId"].as_str().map(str::to_owned);
         self.phase = Phase::Subscribing;
-        let subscribe =
-            json!({"channel": "/meta/subscribe", "subscription": self.channel});
+        let subscribe = json!({"channel": "/meta/subscribe", "subscription": self.channel});
         self.ask(life, net, now, subscribe);
     }
 

@@ -9,7 +9,11 @@ use super::world::known;
 use crate::config::{Assignment, Config, Sources, hex, load};
 
 /// Tokens, and who is a supervisor.
-pub(super) const AGENTS: [(&str, bool); 3] = [("bob-token", false), ("ben-token", false), ("carol-token", true)];
+pub(super) const AGENTS: [(&str, bool); 3] = [
+    ("bob-token", false),
+    ("ben-token", false),
+    ("carol-token", true),
+];
 /// Messages that may come with those that waited: answers, which the queue does not hold.
 pub(super) const BESIDE_QUEUE: usize = 120;
 

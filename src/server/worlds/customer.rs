@@ -11,6 +11,9 @@ use super::scene::Scene;
 use crate::id::SessionId;
 use crate::server::route::Door;
 
+/// How long what was asked for again may come twice, in milliseconds.
+const AGAIN: u64 = 10_000;
+
 /// A customer of this kind.
 #[derive(Debug)]
 pub(super) struct Customer {
@@ -46,7 +49,12 @@ enum Sent {
 }
 
 impl Customer {
-    pub(super) fn new(scene: &mut Scene<'_>, number: usize, carrier: Carrier, user_data: Value) -> Self {
+    pub(super) fn new(
+        scene: &mut Scene<'_>,
+        number: usize,
+        carrier: Carrier,
+        user_data: Value,
+    ) -> Self {
         let tab = Tab::new(scene, carrier);
         Self {
             name: format!("customer-{number}"),
@@ -98,7 +106,7 @@ impl Customer {
                 Heard::Acknowledged { id, ok, at } => {
                     if let Some(sent) = self.tabs[place].sent.remove(&id) {
                         if matches!(sent, Sent::Resume) {
-                            self.tabs[place].view.broken();
+                            self.tabs[place].view.again_until = at + AGAIN;
                         }
                         self.answered(scene, sent, ok, at);
                     }
@@ -120,14 +128,17 @@ impl Customer {
     }
 
     fn create(&mut self, scene: &mut Scene<'_>, place: usize) {
-        let data = json!({"operation": "requestChat", "nickname": self.name, "userData": self.user_data});
+        let data =
+            json!({"operation": "requestChat", "nickname": self.name, "userData": self.user_data});
         scene.ledger.asked.entry(self.name.clone()).or_default().0 += 1;
         self.publish(scene, place, &data, Sent::Create);
     }
 
     /// Asks for what it has not seen; a page that has forgotten asks for all.
     pub(super) fn resume(&mut self, scene: &mut Scene<'_>, place: usize) {
-        let Some(chat) = self.chat.clone() else { return };
+        let Some(chat) = self.chat.clone() else {
+            return;
+        };
         let from = match scene.dice.one_in(4) {
             true => 0,
             false => self.tabs[place].view.position(),
@@ -155,7 +166,9 @@ impl Customer {
     }
 
     pub(super) fn say(&mut self, scene: &mut Scene<'_>, length: usize) {
-        let Some((place, chat)) = self.speaker() else { return };
+        let Some((place, chat)) = self.speaker() else {
+            return;
+        };
         let text = scene.text(length);
         let said = scene.ledger.say(chat.session, text.clone());
         let data = json!({"operation": "sendMessage", "secureKey": chat.key, "message": text});
@@ -163,7 +176,9 @@ impl Customer {
     }
 
     pub(super) fn operate(&mut self, scene: &mut Scene<'_>, operation: &str) {
-        let Some((place, chat)) = self.speaker() else { return };
+        let Some((place, chat)) = self.speaker() else {
+            return;
+        };
         let data = json!({"operation": operation, "secureKey": chat.key});
         self.publish(scene, place, &data, Sent::Else);
     }
@@ -190,9 +205,15 @@ impl Customer {
 
     /// Nobody knows what became of it: some send it again, under the same id or another.
     fn unanswered(&mut self, scene: &mut Scene<'_>, place: usize, id: &str) {
-        let Some(sent) = self.tabs[place].sent.remove(id) else { return };
-        let Sent::Say { said, attempt } = sent else { return };
-        let Some(chat) = self.chat.clone() else { return };
+        let Some(sent) = self.tabs[place].sent.remove(id) else {
+            return;
+        };
+        let Sent::Say { said, attempt } = sent else {
+            return;
+        };
+        let Some(chat) = self.chat.clone() else {
+            return;
+        };
         if !self.tabs[place].bayeux.is_on() || scene.dice.one_in(3) {
             return;
         }
@@ -263,7 +284,11 @@ impl Customer {
             && code == Some(249)
         {
             let ended = scene.disk.platter().left(chat.session, 1).is_some();
-            assert!(ended, "{} is told that its chat is unknown: {data}", self.name);
+            assert!(
+                ended,
+                "{} is told that its chat is unknown: {data}",
+                self.name
+            );
             chat.ended = true;
         }
     }
@@ -354,7 +379,10 @@ impl Customer {
         let disk = scene.disk.platter();
         let tab = &self.tabs[0];
         tab.view.replaced
-            || tab.view.missing(&disk, chat.session, Sight::Customer).is_empty()
+            || tab
+                .view
+                .missing(&disk, chat.session, Sight::Customer)
+                .is_empty()
     }
 }
 

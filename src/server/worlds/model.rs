@@ -37,6 +37,8 @@ pub(super) struct View {
     pub(super) holes: BTreeSet<u64>,
     /// Until then it may be so.
     pub(super) shaky_until: u64,
+    /// It was asked for again: until then what waited for it may come, and then the same again.
+    pub(super) again_until: u64,
     /// Somebody newer gets the events, perhaps: what comes here may have gaps.
     pub(super) replaced: bool,
 }
@@ -92,17 +94,25 @@ impl Sight {
 impl Platter {
     /// What there is to see for somebody from `from` on and before `to`, of what was on the disk at `at`.
     fn visible(&self, session: SessionId, sight: Sight, from: u64, to: u64) -> Vec<u64> {
-        let seen = self.stored(session).iter().filter(|(event, _)| {
-            (from..to).contains(&event.index) && sight.sees(event)
-        });
+        let seen = self
+            .stored(session)
+            .iter()
+            .filter(|(event, _)| (from..to).contains(&event.index) && sight.sees(event));
         seen.map(|(event, _)| event.index).collect()
     }
 
     /// An event came to somebody, having left the server at `at`: it is stored, the same as stored, and nobody else's.
-    pub(super) fn check_event(&self, session: SessionId, sight: Sight, shown: &Value, at: u64) -> u64 {
+    pub(super) fn check_event(
+        &self,
+        session: SessionId,
+        sight: Sight,
+        shown: &Value,
+        at: u64,
+    ) -> u64 {
         let index = shown["index"].as_u64().unwrap();
         let stored = self.stored(session).iter();
-        let Some((event, stored_at)) = stored.clone().find(|(event, _)| event.index == index) else {
+        let Some((event, stored_at)) = stored.clone().find(|(event, _)| event.index == index)
+        else {
             panic!("event {index} of {session} was told and is not stored: {shown}");
         };
         assert!(
@@ -137,7 +147,9 @@ impl Platter {
             .map(|event| self.check_event(session, sight, event, at))
             .collect();
         let end = match sight {
-            Sight::Customer => self.left(session, CUSTOMER).map_or(next, |left| next.min(left + 1)),
+            Sight::Customer => self
+                .left(session, CUSTOMER)
+                .map_or(next, |left| next.min(left + 1)),
             Sight::Agent { .. } => next,
         };
         assert_eq!(
@@ -145,7 +157,11 @@ impl Platter {
             self.visible(session, sight, from, end),
             "transcript of {session} from {from} to {next} for {sight:?}"
         );
-        let last = self.stored(session).iter().filter(|(_, stored)| *stored <= at).count() as u64;
+        let last = self
+            .stored(session)
+            .iter()
+            .filter(|(_, stored)| *stored <= at)
+            .count() as u64;
         assert!(
             next <= last + 1,
             "{session}: nextPosition {next} where {last} events are stored"
@@ -180,7 +196,11 @@ impl Platter {
         for (session, events) in &self.book {
             let mut gone = Vec::new();
             for (place, (event, _)) in events.iter().enumerate() {
-                assert_eq!(event.index, place as u64 + 1, "{session}: indexes have no gaps");
+                assert_eq!(
+                    event.index,
+                    place as u64 + 1,
+                    "{session}: indexes have no gaps"
+                );
                 let from = event.from.participant;
                 assert!(
                     !gone.contains(&from),
@@ -223,7 +243,7 @@ impl View {
         (index, at): (u64, u64),
     ) -> Result<(), String> {
         self.holes.remove(&index);
-        if at < self.shaky_until {
+        if at < self.shaky_until.max(self.again_until) {
             self.broken();
         }
         if index < self.next {
@@ -252,11 +272,15 @@ impl View {
     /// What should have come and has not.
     pub(super) fn missing(&self, disk: &Platter, session: SessionId, sight: Sight) -> Vec<u64> {
         let end = match sight {
-            Sight::Customer => disk.left(session, CUSTOMER).map_or(u64::MAX, |left| left + 1),
+            Sight::Customer => disk
+                .left(session, CUSTOMER)
+                .map_or(u64::MAX, |left| left + 1),
             Sight::Agent { .. } => u64::MAX,
         };
         let holes = self.holes.iter().copied();
-        holes.chain(disk.visible(session, sight, self.next, end)).collect()
+        holes
+            .chain(disk.visible(session, sight, self.next, end))
+            .collect()
     }
 }
 
@@ -308,7 +332,9 @@ impl Ledger {
         }
         for (nickname, (asked, given)) in &self.asked {
             let begun = disk.book.values().filter(|events| {
-                events.first().is_some_and(|(event, _)| event.from.nickname == *nickname)
+                events
+                    .first()
+                    .is_some_and(|(event, _)| event.from.nickname == *nickname)
             });
             let begun = begun.count() as u64;
             assert!(

@@ -35,6 +35,9 @@ use crate::transport::{self, websocket};
 /// Bytes that a WebSocket holds on its way in either direction.
 const PIPE: usize = 2048;
 
+/// How long a connection may be idle, in milliseconds: the listener's patience.
+const IDLE: u64 = 75_000;
+
 /// Something that came to somebody.
 #[derive(Debug)]
 pub(super) enum Arrival {
@@ -80,6 +83,8 @@ struct Line {
     connection: Arc<Connection>,
     door: Door,
     call: Option<(u64, JoinHandle<()>)>,
+    /// When it was used last.
+    used: u64,
 }
 
 struct Pipe {
@@ -179,6 +184,7 @@ impl Net {
             connection,
             door,
             call: None,
+            used: self.time.now(),
         };
         self.lines.insert(id, line);
         id
@@ -190,6 +196,20 @@ impl Net {
             let call = line.call.as_ref();
             call.is_none_or(|(_, task)| task.is_finished())
         })
+    }
+
+    pub(super) fn is_known(&self, line: u64) -> bool {
+        self.lines.contains_key(&line)
+    }
+
+    /// The server closes connections that nothing was asked of for long.
+    pub(super) fn close_idle(&mut self, life: &Life) {
+        let now = self.time.now();
+        let idle = |line: &&u64| now > self.lines[*line].used + IDLE && self.is_free(**line);
+        let idle: Vec<u64> = self.lines.keys().filter(idle).copied().collect();
+        for line in idle {
+            self.hang_up(life, line, true);
+        }
     }
 
     /// Sends a request; what becomes of it arrives under this ticket.
@@ -245,6 +265,7 @@ impl Net {
             });
         });
         known.call = Some((ticket, task));
+        known.used = self.time.now();
         ticket
     }
 

@@ -40,12 +40,18 @@ impl World {
                 for customer in &mut people.customers {
                     customer.insist(scene);
                 }
-                people.agents.iter_mut().for_each(|agent| agent.insist(scene));
+                people
+                    .agents
+                    .iter_mut()
+                    .for_each(|agent| agent.insist(scene));
             });
             self.advance(5_000);
         }
         let owed = self.owed_pushes();
-        panic!("it does not come to rest: {what}; pushes owed: {owed:?}; {}", self.discontent());
+        panic!(
+            "it does not come to rest: {what}; pushes owed: {owed:?}; {}",
+            self.discontent()
+        );
     }
 
     fn everybody_comes_back(&mut self) {
@@ -76,11 +82,11 @@ impl World {
     fn discontent(&mut self) -> String {
         self.with(|scene, people| {
             let customers = people.customers.iter().filter(|one| !one.is_content(scene));
-            let customers = customers.map(|one| format!("{one:#?}"));
+            let customers = customers.map(|one| format!("{one:?}"));
             let apps = people.apps.iter().filter(|one| !one.is_content(scene));
-            let apps = apps.map(|one| format!("{one:#?}"));
+            let apps = apps.map(|one| format!("{one:?}"));
             let agents = people.agents.iter().filter(|one| !one.is_content(scene));
-            let agents = agents.map(|one| format!("{one:#?}"));
+            let agents = agents.map(|one| format!("{one:?}"));
             let all: Vec<String> = customers.chain(apps).chain(agents).collect();
             all.join("\n")
         })
@@ -125,7 +131,10 @@ impl World {
 
     fn told(&self, session: SessionId, made: &[Posting]) -> BTreeSet<u64> {
         let disk = self.disk.platter();
-        let letters = disk.letters.iter().filter(|letter| letter.delivery.session == session);
+        let letters = disk
+            .letters
+            .iter()
+            .filter(|letter| letter.delivery.session == session);
         let given_up = letters.filter_map(|letter| serde_json::from_slice(&letter.body).ok());
         let taken = made.iter().filter(|posting| posting.taken);
         taken
@@ -137,7 +146,10 @@ impl World {
 
     fn told_or_fetched(&self, app: &App, session: SessionId, made: &[Posting]) -> BTreeSet<u64> {
         let disk = self.disk.platter();
-        let letters = disk.letters.iter().filter(|letter| letter.delivery.session == session);
+        let letters = disk
+            .letters
+            .iter()
+            .filter(|letter| letter.delivery.session == session);
         let given_up = letters.filter_map(|letter| serde_json::from_slice(&letter.body).ok());
         let taken = made.iter().filter(|posting| posting.taken);
         let first = taken
@@ -147,7 +159,8 @@ impl World {
             .min()
             .unwrap_or(u64::MAX);
         let all = 1..=disk.stored(session).len() as u64;
-        all.filter(|index| *index >= first || *index < app.fetched).collect()
+        all.filter(|index| *index >= first || *index < app.fetched)
+            .collect()
     }
 
     fn everybody_leaves(&mut self) {
@@ -171,7 +184,11 @@ impl World {
             assert_eq!(left, (0, 0, 0), "sessions, sockets and polls left: {name}");
         }
         let gauges = &house.heart.gauges;
-        assert_eq!(gauges.loading.load(Relaxed), 0, "sessions still being loaded");
+        assert_eq!(
+            gauges.loading.load(Relaxed),
+            0,
+            "sessions still being loaded"
+        );
         assert_eq!(gauges.awake.load(Relaxed), 0, "sessions still awake");
         assert_eq!(self.disk.platter().under_way(), 0, "batches under way");
     }

@@ -146,7 +146,12 @@ impl Courier for Door {
                 return Answer::NotConnected;
             }
             let taken = mood == Mood::Well;
-            let arrived = self.receivers.0.lock().unwrap().arrived(&headers, body, taken);
+            let arrived = self
+                .receivers
+                .0
+                .lock()
+                .unwrap()
+                .arrived(&headers, body, taken);
             if let Err(wrong) = arrived {
                 self.receivers.0.lock().unwrap().wrong.push(wrong);
             }
@@ -213,7 +218,9 @@ impl Inner {
             } else if let Some(position) = position(event)
                 && position > disk.stored(session).len() as u64
             {
-                return Err(format!("{id} tells of event {position}, which is not stored"));
+                return Err(format!(
+                    "{id} tells of event {position}, which is not stored"
+                ));
             }
         }
         self.postings.push(Posting {

@@ -48,8 +48,15 @@ pub(super) struct RestChat {
 #[derive(Clone, Debug)]
 enum Call {
     Create,
-    Say { said: usize, attempt: usize, from: Option<u64>, key: Option<String> },
-    Refresh { from: u64 },
+    Say {
+        said: usize,
+        attempt: usize,
+        from: Option<u64>,
+        key: Option<String>,
+    },
+    Refresh {
+        from: u64,
+    },
     Else,
 }
 
@@ -79,7 +86,8 @@ impl App {
             return;
         }
         let mut fields = vec![("nickname".to_owned(), self.name.clone())];
-        let mut data = |name: &str, value: &str| fields.push((format!("userData[{name}]"), value.to_owned()));
+        let mut data =
+            |name: &str, value: &str| fields.push((format!("userData[{name}]"), value.to_owned()));
         if self.is_async {
             data("GCTI_Chat_AsyncMode", "true");
         }
@@ -106,12 +114,24 @@ impl App {
         self.send(scene, said, 0, from, key);
     }
 
-    fn send(&mut self, scene: &mut Scene<'_>, said: usize, attempt: usize, from: Option<u64>, key: Option<String>) {
+    fn send(
+        &mut self,
+        scene: &mut Scene<'_>,
+        said: usize,
+        attempt: usize,
+        from: Option<u64>,
+        key: Option<String>,
+    ) {
         let mut fields = vec![("message".to_owned(), scene.ledger.said[said].text.clone())];
         if let Some(from) = from {
             fields.push(("transcriptPosition".to_owned(), from.to_string()));
         }
-        let call = Call::Say { said, attempt, from, key: key.clone() };
+        let call = Call::Say {
+            said,
+            attempt,
+            from,
+            key: key.clone(),
+        };
         self.post(scene, "send", fields, key, call);
     }
 
@@ -157,9 +177,17 @@ impl App {
             fields.push(("secureKey".to_owned(), chat.key.clone()));
             fields.push(("alias".to_owned(), "1".to_owned()));
         }
-        let body: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let line = *self.line.get_or_insert_with(|| scene.net.connect(Door::Public));
-        let headers = key.map(|key| ("idempotency-key", key)).into_iter().collect();
+        let body: Vec<String> = fields
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let line = *self
+            .line
+            .get_or_insert_with(|| scene.net.connect(Door::Public));
+        let headers = key
+            .map(|key| ("idempotency-key", key))
+            .into_iter()
+            .collect();
         let post = Post {
             browser: self.browser,
             path,
@@ -173,7 +201,13 @@ impl App {
 
     pub(super) fn take(&mut self, scene: &mut Scene<'_>, arrival: &Arrival) -> bool {
         match arrival {
-            Arrival::Answer { ticket, at, status, body, .. } => {
+            Arrival::Answer {
+                ticket,
+                at,
+                status,
+                body,
+                ..
+            } => {
                 let Some((_, _, call)) = self.call.take_if(|(of, ..)| of == ticket) else {
                     return false;
                 };
@@ -196,7 +230,12 @@ impl App {
 
     /// Tries again, if it can: a call under a key is the same call.
     fn lost(&mut self, scene: &mut Scene<'_>, call: Call) {
-        if let Call::Say { said, attempt, from, key } = call
+        if let Call::Say {
+            said,
+            attempt,
+            from,
+            key,
+        } = call
             && self.ready().is_some()
             && !scene.dice.one_in(3)
         {
@@ -221,7 +260,12 @@ impl App {
         }
         match call {
             Call::Create if done => self.begun(scene, body, at),
-            Call::Say { said, attempt, from, .. } => {
+            Call::Say {
+                said,
+                attempt,
+                from,
+                ..
+            } => {
                 let fate = match done {
                     true => scene.acknowledged(said, true, at, None),
                     false => scene.acknowledged(said, false, at, None),
@@ -282,7 +326,11 @@ impl App {
         let Some(chat) = &mut self.chat else { return };
         if body["errors"][0]["code"] == 249 || body["chatEnded"] == true {
             let left = scene.disk.platter().left(chat.session, 1);
-            assert!(left.is_some(), "{} is told that its chat is gone: {body}", self.name);
+            assert!(
+                left.is_some(),
+                "{} is told that its chat is gone: {body}",
+                self.name
+            );
             chat.ended = true;
         }
     }
@@ -291,7 +339,9 @@ impl App {
     pub(super) fn is_content(&self, scene: &Scene<'_>) -> bool {
         let Some(chat) = &self.chat else { return true };
         let disk = scene.disk.platter();
-        let end = disk.left(chat.session, 1).unwrap_or(disk.stored(chat.session).len() as u64);
+        let end = disk
+            .left(chat.session, 1)
+            .unwrap_or(disk.stored(chat.session).len() as u64);
         self.fetched > end
     }
 }

@@ -133,7 +133,12 @@ fn report(seed: u64, tried: u64, why: &str, story: &[Step]) -> String {
     let steps: Vec<String> = story
         .iter()
         .enumerate()
-        .map(|(place, step)| format!("{place:4}  {:?} (who {}, how {}), then {} ms", step.act, step.who, step.how, step.pause))
+        .map(|(place, step)| {
+            format!(
+                "{place:4}  {:?} (who {}, how {}), then {} ms",
+                step.act, step.who, step.how, step.pause
+            )
+        })
         .collect();
     format!(
         "seed {seed} (number {tried} of this run) breaks a promise:\n{why}\n\nThe story, as short as it could be made:\n{}\n\n\

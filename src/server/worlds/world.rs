@@ -198,6 +198,7 @@ impl World {
                 time.now();
             });
             self.read();
+            self.net.close_idle(self.life.as_ref().unwrap());
             self.with(|scene, people| people.go_on(scene));
             self.receivers.check();
             alarm::check();
@@ -414,11 +415,13 @@ fn length(how: u64) -> usize {
 }
 
 /// Configurations by what varies in them: reading one takes longer than many a story.
-pub(super) fn known(
-    key: u64,
-    make: impl FnOnce() -> Arc<Config>,
-) -> Arc<Config> {
+pub(super) fn known(key: u64, make: impl FnOnce() -> Arc<Config>) -> Arc<Config> {
     static KNOWN: OnceLock<Mutex<BTreeMap<u64, Arc<Config>>>> = OnceLock::new();
     let known = KNOWN.get_or_init(Mutex::default);
-    known.lock().unwrap().entry(key).or_insert_with(make).clone()
+    known
+        .lock()
+        .unwrap()
+        .entry(key)
+        .or_insert_with(make)
+        .clone()
 }
