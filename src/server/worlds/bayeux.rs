@@ -149,7 +149,12 @@ impl Bayeux {
         }
         match self.phase {
             Phase::Away => self.greet(life, net, now),
-            Phase::On if self.connect.is_none() => self.connect(life, net, now),
+            Phase::On if self.connect.is_none() => {
+                if self.fresh {
+                    heard.push(Heard::Broken);
+                }
+                self.connect(life, net, now);
+            }
             _ => {}
         }
     }
@@ -321,13 +326,13 @@ impl Bayeux {
         heard.extend(asked.into_keys().map(|id| Heard::Unanswered { id }));
         self.connect = None;
         self.backlog.clear();
+        self.fresh = true;
         self.fail(now);
     }
 
     fn fail(&mut self, now: u64) {
         self.failures += 1;
         self.not_before = now + 1000 * self.failures.min(5);
-        self.fresh = true;
         if self.phase != Phase::On {
             self.phase = Phase::Away;
         }
@@ -367,7 +372,7 @@ impl Bayeux {
                 }
                 self.read(life, net, (now, *at), body, heard);
                 for id in ids {
-                    if self.settle(&id) {
+                    if self.settle(&id, true) {
                         assert!(
                             *status == 409 || *status == 503 || *status == 429,
                             "HTTP {status} leaves message {id} unanswered: {body}"
@@ -384,7 +389,7 @@ impl Bayeux {
                 };
                 heard.push(Heard::Lost);
                 for id in ids {
-                    self.settle(&id);
+                    self.settle(&id, true);
                     heard.push(Heard::Unanswered { id });
                 }
                 let lines = std::mem::take(&mut self.lines);
@@ -427,9 +432,10 @@ impl Bayeux {
     }
 
     /// Something needs no answer any more; whether it did.
-    fn settle(&mut self, id: &str) -> bool {
+    fn settle(&mut self, id: &str, broken: bool) -> bool {
         if self.connect.as_ref().is_some_and(|(known, ..)| known == id) {
             self.connect = None;
+            self.fresh = broken;
             return true;
         }
         self.asked.remove(id).is_some()
@@ -456,7 +462,7 @@ impl Bayeux {
                 continue;
             }
             let id = message["id"].as_str().unwrap_or_default().to_owned();
-            let asked = self.settle(&id);
+            let asked = self.settle(&id, false);
             let ok = message["successful"] == true;
             match channel {
                 "/meta/handshake" if asked => self.greeted(life, net, now, message),

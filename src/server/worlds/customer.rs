@@ -37,6 +37,8 @@ pub(super) struct Chat {
 pub(super) struct Tab {
     pub(super) bayeux: Bayeux,
     pub(super) view: View,
+    /// Its session has been given the events of the chat.
+    served: bool,
     sent: BTreeMap<String, Sent>,
 }
 
@@ -105,6 +107,8 @@ impl Customer {
                 Heard::Counted(count) => scene.check_burst(count),
                 Heard::Acknowledged { id, ok, at } => {
                     if let Some(sent) = self.tabs[place].sent.remove(&id) {
+                        self.tabs[place].served |=
+                            ok && matches!(sent, Sent::Resume | Sent::Create);
                         if matches!(sent, Sent::Resume) {
                             self.tabs[place].view.again_until = at + AGAIN;
                         }
@@ -120,6 +124,7 @@ impl Customer {
     fn settle_in(&mut self, scene: &mut Scene<'_>, place: usize) {
         // What the old session was asked is not answered by the new one.
         self.tabs[place].sent.clear();
+        self.tabs[place].served = false;
         if self.chat.is_some() {
             self.resume(scene, place);
         } else if self.wants {
@@ -356,7 +361,7 @@ impl Customer {
             return;
         }
         match &self.chat {
-            Some(chat) if tab.view.replaced && !chat.ended => self.resume(scene, 0),
+            Some(_) if tab.view.replaced || !tab.served => self.resume(scene, 0),
             None if self.wants => self.create(scene, 0),
             _ => {}
         }
@@ -391,6 +396,7 @@ impl Tab {
         Self {
             bayeux: Bayeux::new(scene.net, Door::Public, carrier, None),
             view: View::from(1),
+            served: false,
             sent: BTreeMap::new(),
         }
     }

@@ -215,9 +215,12 @@ impl World {
 
     fn read(&mut self) {
         for arrival in self.net.inbox.take() {
-            let line = format!("{} {arrival}", self.time.now());
-            line.hash(&mut self.seen);
-            self.tell(line);
+            if let Arrival::Answer { at, body, .. } | Arrival::Frame { at, body, .. } = &arrival {
+                (at, body).hash(&mut self.seen);
+            }
+            if self.trace.is_some() {
+                self.tell(format!("{} {arrival}", self.time.now()));
+            }
             self.with(|scene, people| people.take(scene, &arrival));
         }
     }
