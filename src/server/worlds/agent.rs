@@ -119,9 +119,7 @@ impl Agent {
             json!({"operation": "sessions", "watch": true}),
             Asked::Else,
         );
-        for session in self.wanted.clone() {
-            self.join(scene, session);
-        }
+        self.insist(scene);
     }
 
     fn ask(&mut self, scene: &mut Scene<'_>, mut data: Value, asked: Asked) {
@@ -323,6 +321,8 @@ impl Agent {
                     seat.participant = participant;
                     seat.view = View::from(next);
                 }
+                drop(disk);
+                self.insist(scene);
             }
             Asked::Join(session) => {
                 let gone = ["unknown-session", "session-closed", "forbidden"];
@@ -347,7 +347,7 @@ impl Agent {
         }
     }
 
-    /// It joins again where it is not.
+    /// It joins again where it is not: one chat after the other, because answers that are too many at once end its session.
     pub(super) fn insist(&mut self, scene: &mut Scene<'_>) {
         let missing = self
             .wanted

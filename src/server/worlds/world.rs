@@ -37,7 +37,7 @@ pub(super) struct World {
     pub(super) people: People,
     pub(super) seen: DefaultHasher,
     draining: bool,
-    skew: i64,
+    pub(super) clock_was_set: bool,
     pub(super) trace: Option<Vec<String>>,
 }
 
@@ -72,7 +72,7 @@ impl World {
             },
             seen: DefaultHasher::new(),
             draining: false,
-            skew: 0,
+            clock_was_set: false,
             trace: std::env::var_os("PARLOR_WORLDS_TRACE").map(|_| Vec::new()),
         };
         for (token, supervisor) in config::AGENTS {
@@ -119,9 +119,10 @@ impl World {
             Act::ServerIsKilled => self.kill(step.how % 4 * step.who * 20),
             Act::ServerIsDrained => self.drain(),
             Act::ClockIsSet => {
-                let minutes = [-600_000, -5_000, 0, 5_000, 600_000];
-                self.skew = minutes[step.how as usize % 5];
-                let (time, skew) = (self.time.clone(), self.skew);
+                let millis = [-600_000, -5_000, 0, 5_000, 600_000];
+                let skew = millis[step.how as usize % 5];
+                let time = self.time.clone();
+                self.clock_was_set = true;
                 let life = self.life.as_ref().unwrap();
                 life.runtime.block_on(async { time.set_skew(skew) });
             }
