@@ -5,6 +5,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::time::Instant as Moment;
+
 /// A point in time to wait for: milliseconds on a steady clock that started at the wall time of the process's start.
 ///
 /// It can be stored (a dormant chat's deadline is one) and does not move when somebody sets the machine's clock.
@@ -24,10 +26,10 @@ pub struct Now {
     pub wall: Wall,
 }
 
-/// The machine's clock.
+/// The machine's clock; in a runtime whose time is paused, that runtime's.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
-    started: std::time::Instant,
+    started: Moment,
     started_at: u64,
 }
 
@@ -35,7 +37,7 @@ impl Clock {
     /// A clock whose steady time starts at the machine's wall time now.
     pub fn system() -> Self {
         Self {
-            started: std::time::Instant::now(),
+            started: Moment::now(),
             started_at: wall_millis(),
         }
     }
@@ -59,7 +61,7 @@ impl Clock {
     }
 
     /// The moment of the runtime's timer at which `instant` is reached; the past becomes now.
-    pub fn deadline(&self, instant: Instant) -> std::time::Instant {
+    pub fn deadline(&self, instant: Instant) -> Moment {
         self.started + Duration::from_millis(instant.0.saturating_sub(self.started_at))
     }
 }
@@ -84,7 +86,31 @@ fn millis(duration: Duration) -> u64 {
 }
 
 fn wall_millis() -> u64 {
+    #[cfg(test)]
+    if let Some(wall) = told::now() {
+        return wall;
+    }
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, millis)
+}
+
+/// Wall time as this thread was told it is.
+#[cfg(test)]
+pub mod told {
+    use std::cell::Cell;
+
+    use super::{Moment, millis};
+
+    thread_local!(static TOLD: Cell<Option<(Moment, u64)>> = const { Cell::new(None) });
+
+    /// It is `wall` at this moment of the thread's runtime, and goes on from there.
+    pub fn set(wall: u64) {
+        TOLD.set(Some((Moment::now(), wall)));
+    }
+
+    pub(super) fn now() -> Option<u64> {
+        let (at, wall) = TOLD.get()?;
+        Some(wall + millis(at.elapsed()))
+    }
 }

@@ -4,7 +4,7 @@
 //!
 //! | layer | modules |
 //! |---|---|
-//! | ground | [`clock`], [`health`], [`json`]; on them [`id`], which hold times |
+//! | ground | [`clock`], [`chance`], [`health`], [`json`]; on them [`id`], which hold times |
 //! | protocols (pure) | [`bayeux`] |
 //! | domain (pure) | [`chat`] |
 //! | consequences (pure) | [`push`] |
@@ -28,6 +28,7 @@
     allow(clippy::unwrap_used, reason = "a test that cannot go on fails")
 )]
 
+pub mod chance;
 pub mod clock;
 pub mod health;
 pub mod id;

@@ -19,6 +19,8 @@ mod steady;
 pub mod tls;
 mod usage;
 mod wire;
+#[cfg(test)]
+mod worlds;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,12 +28,14 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::chance;
 use crate::config::Config;
 use crate::health::State;
 use crate::lifecycle::{Exit, Start};
 use crate::store::{self, embedded};
+use crate::tasks::push::by_http;
 
-use house::House;
+use house::{Ground, House};
 use listen::Stage;
 use steady::Steady;
 
@@ -43,7 +47,15 @@ pub async fn run(start: Start) -> Result<(), Exit> {
     let addresses = (address(&public)?, address(&internal)?);
     let (store, stats) = open(&config)?;
     let steady = Steady::resume(&config.store.path);
-    let house = House::build(&config, &start, steady.clock, store, stats)?;
+    let ground = Ground {
+        clock: steady.clock,
+        store,
+        stats,
+        couriers: Box::new(by_http),
+        health: start.health.clone(),
+        admin_sha256: start.admin.sha256(),
+    };
+    let house = House::build(&config, ground)?;
     let (stage, stages) = watch::channel(Stage::Serving);
     let mut listeners = house.listen(&config, public, internal, &stages);
     start.health.advance(State::Ready);
@@ -97,7 +109,7 @@ fn open(config: &Config) -> Result<(store::Shared, Arc<embedded::Stats>), Exit> 
 
 /// Random bits for identifiers.
 fn random() -> u64 {
-    getrandom::u64().unwrap_or_else(|error| {
+    chance::bits64().unwrap_or_else(|error| {
         // Without randomness no identifier can be made that nobody guesses.
         tracing::error!(%error, "the system gives no random numbers");
         std::process::abort()

@@ -3,7 +3,7 @@
 //! None of it may be lost, and none of it may wait for room in a queue. It is noted instead: one note for each viewer of
 //! a session, in which the later only adds to the earlier, so there are never more notes than seats.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::Notify;
@@ -18,7 +18,7 @@ type About = (Option<SessionId>, ViewerId);
 /// The notes for one shard.
 #[derive(Debug, Default)]
 pub struct Notes {
-    notes: Mutex<HashMap<About, Note>>,
+    notes: Mutex<BTreeMap<About, Note>>,
     added: Notify,
 }
 
@@ -55,7 +55,7 @@ impl Notes {
         self.added.notify_one();
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<About, Note>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<About, Note>> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

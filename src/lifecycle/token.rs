@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use super::Exit;
+use crate::chance;
 use crate::config::hex;
 
 /// A bearer token, never shown but where it is asked for.
@@ -32,7 +33,7 @@ impl Token {
     /// 256 random bits as 64 hexadecimal digits.
     pub fn random() -> Result<Self, Exit> {
         let mut bytes = [0; RANDOM_BYTES];
-        getrandom::fill(&mut bytes)
+        chance::fill(&mut bytes)
             .map_err(|error| Exit::unavailable("no randomness", error.to_string()))?;
         Ok(Self(hex(&bytes)))
     }

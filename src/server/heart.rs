@@ -6,10 +6,10 @@ use prometheus_client::registry::Registry as Metrics;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::house::Ground;
 use super::{pushes, random, settings};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::health::Health;
 use crate::hub::shard::{Input, Shard};
 use crate::hub::{Hub, Load, Notes, Routes};
 use crate::lifecycle::Exit;
@@ -38,24 +38,23 @@ impl Heart {
     /// Starts a shard for each thread, the poster, and what wakes sleeping chats.
     pub(super) fn start(
         config: &Config,
-        clock: Clock,
-        store: store::Shared,
-        health: Arc<Health>,
+        ground: Ground,
         keys: &Keys,
         metrics: &mut Metrics,
     ) -> Result<Self, Exit> {
+        let (clock, store) = (ground.clock, ground.store);
         let count = settings::shards(config);
         let (shards, inputs): (Vec<_>, Vec<_>) =
             (0..count).map(|_| mpsc::channel(SHARD_QUEUE)).unzip();
         let notes: Vec<Arc<Notes>> = (0..count).map(|_| Arc::default()).collect();
-        let poster = pushes::poster(config, clock, &shards, metrics)?;
+        let poster = pushes::poster(config, clock, ground.couriers, &shards, metrics)?;
         let load = load(config, &store)?;
         let hub = Hub::new(Routes {
             load: load.clone(),
             shards: shards.clone(),
             notes: notes.clone(),
             store: store.clone(),
-            health,
+            health: ground.health,
             random: Box::new(random),
         });
         let (stop, stopped) = watch::channel(false);

@@ -24,9 +24,11 @@ use crate::api::admin::Admin;
 use crate::api::v2;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::health::Health;
 use crate::http::rate_limit::RateLimits;
-use crate::lifecycle::{Exit, Shutdown, Start};
+use crate::lifecycle::{Exit, Shutdown};
 use crate::store::{self, embedded};
+use crate::tasks::push::Couriers;
 use crate::transport::agents::Agents;
 use crate::transport::customers::Customers;
 use crate::wire::keys::Keys;
@@ -36,14 +38,27 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(30);
 
 /// Everything that lives as long as the server.
 pub(super) struct House {
-    heart: Heart,
+    pub(super) heart: Heart,
     customers: Arc<Customers>,
     agents: Arc<Agents>,
-    public: Side,
-    internal: Side,
-    routers: (Arc<Router>, Arc<Router>),
+    pub(super) public: Side,
+    pub(super) internal: Side,
+    /// Of the public side, and of the internal.
+    pub(super) routers: (Arc<Router>, Arc<Router>),
     api_settings: watch::Sender<Arc<v2::Settings>>,
     admin_sha256: [u8; 32],
+}
+
+/// What a house stands on.
+pub(super) struct Ground {
+    pub(super) clock: Clock,
+    pub(super) store: store::Shared,
+    pub(super) stats: Arc<embedded::Stats>,
+    /// What carries the pushes.
+    pub(super) couriers: Couriers,
+    pub(super) health: Arc<Health>,
+    /// Of the admin token.
+    pub(super) admin_sha256: [u8; 32],
 }
 
 /// What both sides share.
@@ -56,19 +71,14 @@ struct Common {
 }
 
 impl House {
-    pub(super) fn build(
-        config: &Config,
-        start: &Start,
-        clock: Clock,
-        store: store::Shared,
-        stats: Arc<embedded::Stats>,
-    ) -> Result<Self, Exit> {
-        let common = Common::new(clock, Keys::new(store.secret()));
-        let admin_sha256 = start.admin.sha256();
+    pub(super) fn build(config: &Config, ground: Ground) -> Result<Self, Exit> {
+        let clock = ground.clock;
+        let common = Common::new(clock, Keys::new(ground.store.secret()));
+        let admin_sha256 = ground.admin_sha256;
         let mut metrics = Metrics::default();
-        let health = start.health.clone();
-        let keys = &common.keys;
-        let heart = Heart::start(config, clock, store.clone(), health, keys, &mut metrics)?;
+        let (store, stats) = (ground.store.clone(), ground.stats.clone());
+        let health = ground.health.clone();
+        let heart = Heart::start(config, ground, &common.keys, &mut metrics)?;
         let decided = |door| watch::Sender::new(Arc::new(settings::router(config, door)));
         let public_settings = decided(route::Door::Public);
         let rates = common.rates(&public_settings);
@@ -82,7 +92,7 @@ impl House {
         common.count(&mut metrics, stats, &heart, [&public, &internal]);
         let api_settings = watch::Sender::new(Arc::new(settings::api(config)));
         let api = common.api(&heart, &api_settings);
-        let checks = checks(start.health.clone(), store, heart.load.clone());
+        let checks = checks(health, store, heart.load.clone());
         let admin = Admin::new(checks, || {}, Arc::new(Mutex::new(metrics)));
         let routers = (
             common.router(route::Door::Public, &public, Some(api), None),

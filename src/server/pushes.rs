@@ -6,12 +6,13 @@ use prometheus_client::registry::Registry;
 use tokio::sync::mpsc;
 
 use super::settings;
+use crate::chance;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::hub::shard::{Input, Push};
 use crate::hub::shard_of;
 use crate::lifecycle::Exit;
-use crate::tasks::push::{Job, Metrics, Poster, Report};
+use crate::tasks::push::{Couriers, Job, Metrics, Poster, Report};
 use crate::tasks::shards;
 
 /// The poster as the shards see it.
@@ -49,6 +50,7 @@ impl shards::Pushes for Pushes {
 pub(super) fn poster(
     config: &Config,
     clock: Clock,
+    couriers: Couriers,
     shards: &[mpsc::Sender<Input>],
     metrics: &mut Registry,
 ) -> Result<Poster, Exit> {
@@ -59,6 +61,7 @@ pub(super) fn poster(
         settings::destinations(config),
         clock,
         counted,
+        couriers,
         move |report| tell(shards.clone(), report),
     )
     .map_err(|error| Exit::unavailable("the push destinations", error))
@@ -90,7 +93,7 @@ async fn tell(shards: Arc<[mpsc::Sender<Input>]>, report: Report) {
 fn traceparent() -> String {
     let mut random = [0; 24];
     // Without randomness traces are mixed up, no worse.
-    let _ = getrandom::fill(&mut random);
+    let _ = chance::fill(&mut random);
     let (words, _) = random.as_chunks();
     let word = |at: usize| words.get(at).copied().map_or(0, u64::from_ne_bytes);
     format!(

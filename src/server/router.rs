@@ -20,6 +20,7 @@ use crate::api::admin::{self, Admin};
 use crate::api::assets::{self, Asset};
 use crate::api::error::Trouble;
 use crate::api::{read_body, v2};
+use crate::chance;
 use crate::clock::Clock;
 use crate::http::origin::Verdict;
 use crate::http::rate_limit::{RateLimits, Rates};
@@ -290,9 +291,7 @@ fn misdirected() -> Trouble {
 
 /// Without randomness the ids of requests are all alike, which harms nobody.
 fn random() -> u128 {
-    let mut bytes = [0; 16];
-    let _ = getrandom::fill(&mut bytes);
-    u128::from_ne_bytes(bytes)
+    chance::bits128().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -2,17 +2,19 @@
 //!
 //! Completions come from a thread of its own, as the trait promises, so that nothing depends on their coming at once.
 
-use std::collections::BTreeMap;
+mod state;
+
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use self::state::State;
 use super::{
-    Answer, Batch, Completion, Condition, DEAD_LETTERS_KEPT, DeadLetter, DeadLetterPlace, Error,
-    Lane, Peeked, Record, Snapshot, Store, Stored,
+    Answer, Batch, Completion, Condition, DeadLetter, DeadLetterPlace, Error, Lane, Peeked,
+    Snapshot, Store, Stored,
 };
 use crate::chat;
 use crate::clock::Instant;
-use crate::id::{Epoch, SessionId};
+use crate::id::SessionId;
 
 /// Batches of one lane that may wait.
 const QUEUE_MAX: usize = 1024;
@@ -21,24 +23,6 @@ const QUEUE_MAX: usize = 1024;
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     state: Arc<Mutex<State>>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    sessions: BTreeMap<SessionId, Session>,
-    fail_next: Option<Error>,
-    condition: Option<Condition>,
-    dead_letters: BTreeMap<DeadLetterPlace, DeadLetter>,
-}
-
-#[derive(Debug, Default)]
-struct Session {
-    records: Vec<Record>,
-    snapshot: Option<(usize, Snapshot)>,
-    epoch: u64,
-    open: bool,
-    asleep: bool,
-    deadline: Option<Instant>,
 }
 
 struct MemoryLane {
@@ -100,68 +84,35 @@ impl Store for Memory {
     }
 
     fn put_away(&self, session: SessionId, snapshot: Snapshot, deadline: Option<Instant>) {
-        if let Some(session) = self.state().sessions.get_mut(&session) {
-            session.snapshot = Some((session.records.len(), snapshot));
-            session.asleep = true;
-            session.deadline = deadline;
-        }
+        self.state().put_away(session, snapshot, deadline);
     }
 
     fn forget(&self, session: SessionId) {
-        self.state().sessions.remove(&session);
+        self.state().forget(session);
     }
 
     fn due(&self, now: Instant, limit: usize) -> Answer<Vec<SessionId>> {
-        let state = self.state();
-        let mut due: Vec<_> = state
-            .sessions
-            .iter()
-            .filter(|(_, session)| session.asleep)
-            .filter_map(|(id, session)| Some((session.deadline.filter(|at| *at <= now)?, *id)))
-            .collect();
-        due.sort_unstable();
-        due.truncate(limit);
-        answer(due.into_iter().map(|(_, id)| id).collect())
+        answer(self.state().due(now, limit))
     }
 
     fn awake_at_start(&self) -> Vec<SessionId> {
-        let state = self.state();
-        let awake = state.sessions.iter().filter(|(_, session)| !session.asleep);
-        awake.map(|(id, _)| *id).collect()
+        self.state().awake_at_start()
     }
 
     fn open_count(&self) -> Result<u64, Error> {
-        let state = self.state();
-        Ok(state
-            .sessions
-            .values()
-            .filter(|session| session.open)
-            .count() as u64)
+        Ok(self.state().open_count())
     }
 
     fn open_sessions(&self, after: Option<SessionId>, limit: usize) -> Answer<Vec<SessionId>> {
-        let state = self.state();
-        let open = state
-            .sessions
-            .iter()
-            .filter(|(id, session)| session.open && after.is_none_or(|after| **id > after));
-        answer(open.take(limit).map(|(id, _)| *id).collect())
+        answer(self.state().open_sessions(after, limit))
     }
 
     fn peek(&self, sessions: Vec<SessionId>) -> Answer<Peeked> {
-        let state = self.state();
-        let known = sessions
-            .into_iter()
-            .filter_map(|session| Some((session, Ok(state.sessions.get(&session)?.stored()))));
-        answer(known.collect())
+        answer(self.state().peek(sessions))
     }
 
     fn keep_dead_letter(&self, letter: DeadLetter) {
-        let letters = &mut self.state().dead_letters;
-        letters.entry(letter.place()).or_insert(letter);
-        while letters.len() > DEAD_LETTERS_KEPT {
-            letters.pop_first();
-        }
+        self.state().keep_dead_letter(letter);
     }
 
     fn dead_letters(
@@ -169,11 +120,7 @@ impl Store for Memory {
         after: Option<DeadLetterPlace>,
         limit: usize,
     ) -> Answer<Vec<DeadLetter>> {
-        use std::ops::Bound::{Excluded, Unbounded};
-        let state = self.state();
-        let from = after.map_or(Unbounded, Excluded);
-        let letters = state.dead_letters.range((from, Unbounded)).take(limit);
-        answer(letters.map(|(_, letter)| letter.clone()).collect())
+        answer(self.state().dead_letters(after, limit))
     }
 
     fn secret(&self) -> [u8; 32] {
@@ -197,78 +144,6 @@ impl Lane for MemoryLane {
 
     fn reset(&mut self) {
         self.generation += 1;
-    }
-}
-
-impl State {
-    fn commit(&mut self, batch: Batch) -> Result<(), Error> {
-        if let Some(error) = self.fail_next.take() {
-            return Err(error);
-        }
-        match self.condition {
-            Some(Condition::NoSpace) => return Err(Error::NoSpace),
-            Some(Condition::ReadOnly) => return Err(Error::ReadOnly),
-            Some(Condition::Writable) | None => {}
-        }
-        let session = self.sessions.entry(batch.session).or_default();
-        if batch.epoch.0 < session.epoch {
-            return Err(Error::Fenced);
-        }
-        session.append(batch.epoch, batch.record);
-        Ok(())
-    }
-
-    fn load(&mut self, session: SessionId) -> Option<Stored> {
-        let session = self.sessions.get_mut(&session)?;
-        session.epoch += 1;
-        session.asleep = false;
-        session.deadline = None;
-        Some(session.stored())
-    }
-
-    fn read(&self, session: SessionId, from: u64, bytes_max: usize) -> Vec<chat::Event> {
-        let mut events = Vec::new();
-        let mut bytes = 0;
-        let records = self.sessions.get(&session).map(|session| &session.records);
-        for record in records.into_iter().flatten() {
-            let before = events.len();
-            events.extend(record.changes.iter().filter_map(|change| match change {
-                chat::Change::Event(event) if event.index >= from => Some(event.clone()),
-                _ => None,
-            }));
-            if events.len() > before {
-                bytes += super::codec::encode_record(record).len();
-                if bytes >= bytes_max {
-                    break;
-                }
-            }
-        }
-        events
-    }
-}
-
-impl Session {
-    fn append(&mut self, epoch: Epoch, record: Record) {
-        self.epoch = epoch.0;
-        self.asleep = false;
-        self.deadline = None;
-        for change in &record.changes {
-            match change {
-                chat::Change::Created { .. } => self.open = true,
-                chat::Change::Closed { .. } => self.open = false,
-                _ => {}
-            }
-        }
-        self.records.push(record);
-    }
-
-    fn stored(&self) -> Stored {
-        let folded = self.snapshot.as_ref().map_or(0, |(folded, _)| *folded);
-        Stored {
-            snapshot: self.snapshot.as_ref().map(|(_, snapshot)| snapshot.clone()),
-            records: self.records[folded..].to_vec(),
-            epoch: Epoch(self.epoch),
-        }
     }
 }
 

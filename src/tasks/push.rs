@@ -5,6 +5,7 @@
 //! its own: its own bound, its own concurrency, its own connections. A dead or slow one delays nobody else.
 
 mod attempt;
+mod courier;
 mod lane;
 mod metrics;
 mod quiet;
@@ -20,10 +21,11 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-pub use self::attempt::BadDestination;
 use self::attempt::Receiver;
+pub use self::courier::{Answered, BadDestination, Courier, Couriers, by_http};
 use self::lane::{After, Closed, Ended, Lane, Turn};
 pub use self::metrics::Metrics;
+use crate::chance;
 use crate::clock::{Clock, Instant};
 use crate::id::DeliveryId;
 use crate::push::{self, Answer, Destination, Failed, Outcome, RetrySchedule, Verdict};
@@ -88,6 +90,7 @@ pub struct Poster {
 
 struct Shared {
     lanes: RwLock<BTreeMap<String, Arc<Lane>>>,
+    couriers: Couriers,
     tell: Tell,
     clock: Clock,
     metrics: Metrics,
@@ -98,7 +101,7 @@ struct Shared {
 }
 
 impl Poster {
-    /// A poster to these destinations, by name. Must be called within the runtime.
+    /// A poster to these destinations, by name; `couriers` finds the way to each. Must be called within the runtime.
     ///
     /// `tell` is only called from the poster's own tasks. It may wait, for room in a bounded queue: the attempt then keeps
     /// its place meanwhile.
@@ -106,11 +109,13 @@ impl Poster {
         destinations: BTreeMap<String, Destination>,
         clock: Clock,
         metrics: Metrics,
+        couriers: Couriers,
         tell: impl Fn(Report) -> T + Send + Sync + 'static,
     ) -> Result<Self, BadDestination> {
         let poster = Self {
             shared: Arc::new(Shared {
                 lanes: RwLock::default(),
+                couriers,
                 tell: Box::new(move |report| Box::pin(tell(report))),
                 clock,
                 metrics,
@@ -198,7 +203,8 @@ impl Shared {
         {
             return Ok(present);
         }
-        Receiver::new(name, destination).map(Arc::new)
+        let courier = (self.couriers)(name, &destination)?;
+        Ok(Arc::new(Receiver::new(destination, courier)))
     }
 
     fn replace(self: &Arc<Self>, mut receivers: BTreeMap<String, Arc<Receiver>>) {
@@ -345,6 +351,6 @@ fn dead(answer: Answer, because: &str) -> Outcome {
 
 /// −0.2 to 0.2; none where the machine has no randomness to give.
 fn jitter() -> f64 {
-    let random = getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX));
+    let random = chance::bits64().map_or(0.5, |random| random as f64 / u64::MAX as f64);
     random * 0.4 - 0.2
 }

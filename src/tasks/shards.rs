@@ -109,11 +109,19 @@ impl Runner {
         let deadline = self.shard.poll_timeout().map(|at| self.clock.deadline(at));
         let tick = async {
             match deadline {
-                Some(at) => tokio::time::sleep_until(at.into()).await,
+                Some(at) => tokio::time::sleep_until(at).await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
+            // First what is seldom, then what may never cease; completions and notes are taken in every turn anyway.
+            biased;
+            // Whoever could say so is gone: the same as being told.
+            _ = self.stop.wait_for(|stop| *stop), if queue == Queue::Open => {
+                self.inputs.close();
+                return Queue::Closed;
+            }
+            () = tick => inputs.push(Input::Tick),
             taken = self.inputs.recv_many(inputs, TURN), if queue != Queue::Empty => {
                 if taken == 0 {
                     return Queue::Empty;
@@ -121,12 +129,6 @@ impl Runner {
             }
             () = completions.wake.notified() => {}
             () = self.notes.added() => {}
-            // Whoever could say so is gone: the same as being told.
-            _ = self.stop.wait_for(|stop| *stop), if queue == Queue::Open => {
-                self.inputs.close();
-                return Queue::Closed;
-            }
-            () = tick => inputs.push(Input::Tick),
         }
         queue
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::bayeux::{Config, ConnectionId, ExchangeId, Input, Message};
+use crate::chance;
 use crate::clock::{Clock, Instant, Now};
 use crate::id::ClientId;
 
@@ -264,7 +265,5 @@ impl Drop for Registry {
 
 /// 128 random bits; none where the machine has no randomness to give.
 pub(super) fn random() -> Option<u128> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).ok()?;
-    Some(u128::from_be_bytes(bytes))
+    chance::bits128().ok()
 }

@@ -69,8 +69,9 @@ impl Timers {
             match self.first() {
                 None => self.earlier.notified().await,
                 Some(at) => {
-                    let deadline = clock.deadline(at).into();
+                    let deadline = clock.deadline(at);
                     tokio::select! {
+                        biased;
                         () = tokio::time::sleep_until(deadline) => {}
                         () = self.earlier.notified() => {}
                     }

@@ -88,10 +88,10 @@ impl Shard {
 }
 
 impl Then {
-    /// It is not going to be. A refusal stands all the same.
+    /// It is not going to be. A refusal does not stand either: what it was decided on was never stored.
     pub(super) fn fail(self, cause: Refusal) {
         match self {
-            Then::Refuse(refuse, refusal) => refuse(refusal),
+            Then::Refuse(refuse, _) => refuse(cause),
             Then::Done(reply, ..) => reply(Err(cause)),
             Then::Joined(_, _, _, reply) => reply(Err(cause)),
             Then::Watched(_, _, reply) => reply(Err(cause)),

@@ -65,7 +65,7 @@ pub struct Shard {
     /// The error of a failed batch, until everything that was decided after it has come back.
     failing: Option<store::Error>,
     /// Sessions whose state is ahead of the disk since then.
-    spoiled: HashSet<SessionId>,
+    spoiled: BTreeSet<SessionId>,
     /// Failures since a batch last became durable.
     failures: u32,
     /// Before this nothing is written that nobody asked for, so that a disk that fails is left in peace.
@@ -77,7 +77,7 @@ pub struct Shard {
     /// How many pushes each session owes, awake or asleep, and to where; those that owe none are not here.
     owing: SessionMap<(String, usize)>,
     /// Pushes that wait for their next attempt, by destination.
-    push_retries: HashMap<String, BTreeSet<SessionId>>,
+    push_retries: BTreeMap<String, BTreeSet<SessionId>>,
     /// Destinations that have answered again after failures, until the next failure that is heard of here.
     recovered: HashSet<String>,
     /// Before this no timer of a restarted process has run.
@@ -165,13 +165,13 @@ impl Shard {
             pending: VecDeque::new(),
             next_ticket: 1,
             failing: None,
-            spoiled: HashSet::new(),
+            spoiled: BTreeSet::new(),
             failures: 0,
             resume_at: now.instant,
             list: Vec::new(),
             push_queue: HashMap::new(),
             owing: SessionMap::default(),
-            push_retries: HashMap::new(),
+            push_retries: BTreeMap::new(),
             recovered: HashSet::new(),
             started: now.instant,
             outputs: VecDeque::new(),

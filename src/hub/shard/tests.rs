@@ -14,6 +14,7 @@ mod counting;
 mod joins;
 mod mailbox;
 mod pushes;
+mod refusals;
 
 pub(super) use bench::{Bench, Durable, bob};
 pub(super) use mailbox::Mailbox;

@@ -57,6 +57,7 @@ use super::{
     Answer, Batch, Completion, Condition, DeadLetter, DeadLetterPlace, Error, Lane, Peeked,
     Snapshot, Store, Stored, codec,
 };
+use crate::chance;
 use crate::chat;
 use crate::clock::Instant;
 use crate::id::SessionId;
@@ -312,6 +313,6 @@ fn threads(engine: &Arc<Engine>, stop: &Arc<AtomicBool>) -> io::Result<Vec<JoinH
 
 fn random() -> io::Result<[u8; 32]> {
     let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
+    chance::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
     Ok(bytes)
 }

@@ -240,7 +240,7 @@ mod tests {
     use crate::clock::Wall;
     use crate::id::{DeliveryId, SessionId};
     use crate::push::{Destination, RetrySchedule};
-    use crate::tasks::push::Metrics;
+    use crate::tasks::push::{Metrics, by_http};
 
     #[test]
     fn workers_are_hired_up_to_the_concurrency() {
@@ -316,7 +316,8 @@ mod tests {
             timeout: Duration::from_secs(1),
             concurrency,
         };
-        Arc::new(Receiver::new("acme", destination).unwrap())
+        let courier = by_http("acme", &destination).unwrap();
+        Arc::new(Receiver::new(destination, courier))
     }
 
     fn offer(lane: &Lane) -> Option<usize> {

@@ -373,6 +373,7 @@ impl TestPoster {
             destinations.map(named).into(),
             clock,
             Metrics::default(),
+            Box::new(by_http),
             move |report| {
                 drop(tell.send(report));
                 ready(())

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::{CHANNELS, CUSTOMER, Customer, Service, Shared, failure_of};
 use crate::bayeux::Event;
+use crate::chance;
 use crate::chat::{Caller, UserData};
 use crate::hub::{Also, Refusal, View};
 use crate::id::SessionId;
@@ -292,5 +293,5 @@ fn for_now(failure: &Failure) -> String {
 
 /// Without randomness references and keys that open nothing are all alike, which harms nobody.
 fn random() -> u64 {
-    getrandom::u64().unwrap_or_default()
+    chance::bits64().unwrap_or_default()
 }

@@ -1,0 +1,373 @@
+//! An agent or a supervisor: joins chats, speaks, whispers, loses the connection and comes back.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::bayeux::{Bayeux, Carrier, Heard};
+use super::model::{Fate, Sight, View};
+use super::net::Arrival;
+use super::scene::Scene;
+use crate::id::SessionId;
+use crate::server::route::Door;
+
+#[derive(Debug)]
+pub(super) struct Agent {
+    pub(super) bayeux: Bayeux,
+    supervisor: bool,
+    pub(super) joined: BTreeMap<SessionId, Seat>,
+    /// Chats it wants to be in: it joins them again when it has lost them.
+    pub(super) wanted: Vec<SessionId>,
+    /// By `requestId`; with the id of the publish it went by.
+    asked: BTreeMap<String, (String, Asked)>,
+    serial: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Seat {
+    participant: u64,
+    pub(super) view: View,
+}
+
+#[derive(Clone, Debug)]
+enum Asked {
+    Join(SessionId),
+    Say {
+        said: usize,
+        attempt: usize,
+        data: Value,
+    },
+    Read {
+        session: SessionId,
+        from: u64,
+    },
+    Leave(SessionId),
+    Else,
+}
+
+impl Agent {
+    pub(super) fn new(
+        scene: &mut Scene<'_>,
+        token: &'static str,
+        supervisor: bool,
+        carrier: Carrier,
+    ) -> Self {
+        Self {
+            bayeux: Bayeux::new(scene.net, Door::Internal, carrier, Some(token)),
+            supervisor,
+            joined: BTreeMap::new(),
+            wanted: Vec::new(),
+            asked: BTreeMap::new(),
+            serial: 0,
+        }
+    }
+
+    pub(super) fn act(&mut self, scene: &mut Scene<'_>) {
+        let mut heard = Vec::new();
+        self.bayeux
+            .act(scene.life, scene.net, scene.now, &mut heard);
+        self.hear(scene, heard);
+    }
+
+    pub(super) fn take(&mut self, scene: &mut Scene<'_>, arrival: &Arrival) -> bool {
+        let mut heard = Vec::new();
+        let taken = self
+            .bayeux
+            .take(scene.life, scene.net, scene.now, arrival, &mut heard);
+        self.hear(scene, heard);
+        taken
+    }
+
+    pub(super) fn cut(&mut self, scene: &mut Scene<'_>) {
+        let mut heard = Vec::new();
+        self.bayeux
+            .cut(scene.life, scene.net, scene.now, &mut heard);
+        self.hear(scene, heard);
+    }
+
+    pub(super) fn switch(&mut self, scene: &mut Scene<'_>) {
+        let mut heard = Vec::new();
+        self.bayeux
+            .switch(scene.life, scene.net, scene.now, &mut heard);
+        self.hear(scene, heard);
+    }
+
+    fn hear(&mut self, scene: &mut Scene<'_>, heard: Vec<Heard>) {
+        for one in heard {
+            match one {
+                Heard::Ready => self.come_back(scene),
+                Heard::Broken => self.joined.values_mut().for_each(|seat| seat.view.broken()),
+                Heard::Lost => {
+                    let seats = self.joined.values_mut();
+                    seats.for_each(|seat| seat.view.lost_answer(scene.now));
+                }
+                Heard::Forgotten => self.joined.clear(),
+                Heard::Counted(count) => scene.check_burst(count),
+                Heard::Data { data, at } => self.read(scene, &data, at),
+                Heard::Acknowledged { id, ok: false, .. } => self.failed(scene, &id),
+                Heard::Acknowledged { .. } => {}
+                Heard::Unanswered { id } => self.unanswered(scene, &id),
+            }
+        }
+    }
+
+    fn come_back(&mut self, scene: &mut Scene<'_>) {
+        self.asked.clear();
+        self.joined.clear();
+        self.ask(
+            scene,
+            json!({"operation": "sessions", "watch": true}),
+            Asked::Else,
+        );
+        self.insist(scene);
+    }
+
+    fn ask(&mut self, scene: &mut Scene<'_>, mut data: Value, asked: Asked) {
+        self.serial += 1;
+        let request = format!("r{}", self.serial);
+        data["requestId"] = json!(request);
+        let id = self
+            .bayeux
+            .publish(scene.life, scene.net, scene.now, &data, None);
+        self.asked.insert(request, (id, asked));
+    }
+
+    pub(super) fn join(&mut self, scene: &mut Scene<'_>, session: SessionId) {
+        if !self.wanted.contains(&session) {
+            self.wanted.push(session);
+        }
+        if !self.bayeux.is_on() {
+            return;
+        }
+        let visibility = match self.supervisor {
+            true => "VIP",
+            false => "ALL",
+        };
+        let data =
+            json!({"operation": "join", "session": session.to_string(), "visibility": visibility});
+        self.ask(scene, data, Asked::Join(session));
+    }
+
+    /// In a chat that it has joined; to all, to agents only, or to the customer alone.
+    pub(super) fn say(&mut self, scene: &mut Scene<'_>, place: u64, how: u64, length: usize) {
+        let sessions: Vec<SessionId> = self.joined.keys().copied().collect();
+        if sessions.is_empty() || !self.bayeux.is_on() {
+            return;
+        }
+        let session = sessions[place as usize % sessions.len()];
+        let text = scene.text(length);
+        let said = scene.ledger.say(session, text.clone());
+        let mut data =
+            json!({"operation": "message", "session": session.to_string(), "text": text});
+        match how % 6 {
+            0 => data["visibility"] = json!("INT"),
+            1 => data["to"] = json!(1),
+            _ => {}
+        }
+        let asked = Asked::Say {
+            said,
+            attempt: 0,
+            data: data.clone(),
+        };
+        self.ask(scene, data, asked);
+    }
+
+    pub(super) fn read_all(&mut self, scene: &mut Scene<'_>, from: u64) {
+        if let Some(session) = self
+            .joined
+            .keys()
+            .next()
+            .copied()
+            .filter(|_| self.bayeux.is_on())
+        {
+            let from = 1 + from % 5;
+            let data = json!({"operation": "transcript", "session": session.to_string(), "position": from});
+            self.ask(scene, data, Asked::Read { session, from });
+        }
+    }
+
+    pub(super) fn leave(&mut self, scene: &mut Scene<'_>, after: &str) {
+        if let Some(session) = self
+            .joined
+            .keys()
+            .next()
+            .copied()
+            .filter(|_| self.bayeux.is_on())
+        {
+            self.wanted.retain(|wanted| *wanted != session);
+            let data = json!({"operation": "release", "session": session.to_string(), "afterAction": after});
+            self.ask(scene, data, Asked::Leave(session));
+        }
+    }
+
+    fn of(&mut self, id: &str) -> Option<Asked> {
+        let request = self.asked.iter().find(|(_, (by, _))| by == id)?.0.clone();
+        self.asked.remove(&request).map(|(_, asked)| asked)
+    }
+
+    /// The publish itself was refused for now.
+    fn failed(&mut self, scene: &mut Scene<'_>, id: &str) {
+        if let Some(Asked::Say { said, attempt, .. }) = self.of(id) {
+            let fate = scene.acknowledged(said, false, scene.now, None);
+            scene.ledger.fate(said, attempt, fate);
+        }
+    }
+
+    /// Some ask again, under the same id or another one.
+    fn unanswered(&mut self, scene: &mut Scene<'_>, id: &str) {
+        let Some(request) = self.asked.iter().find(|(_, (by, _))| by == id) else {
+            return;
+        };
+        let request = request.0.clone();
+        let (_, asked) = self.asked[&request].clone();
+        let Asked::Say {
+            said,
+            attempt,
+            data,
+        } = asked
+        else {
+            // It is asked anew when it still matters; an answer that comes all the same is heard by nobody.
+            self.asked.remove(&request);
+            return;
+        };
+        if !self.bayeux.is_on() || scene.dice.one_in(3) {
+            return;
+        }
+        if scene.dice.one_in(2) {
+            let mut again = data;
+            again["requestId"] = json!(request);
+            self.bayeux
+                .publish(scene.life, scene.net, scene.now, &again, Some(id));
+            scene.ledger.repeat(said, attempt);
+        } else {
+            self.asked.remove(&request);
+            let attempt = scene.ledger.try_again(said);
+            let asked = Asked::Say {
+                said,
+                attempt,
+                data: data.clone(),
+            };
+            self.ask(scene, data, asked);
+        }
+    }
+
+    fn sight(&self, participant: u64) -> Sight {
+        Sight::Agent {
+            participant,
+            supervisor: self.supervisor,
+        }
+    }
+
+    fn read(&mut self, scene: &mut Scene<'_>, data: &Value, at: u64) {
+        if let Some(request) = data["requestId"].as_str() {
+            if let Some((_, asked)) = self.asked.remove(request) {
+                self.answered(scene, asked, data, at);
+            }
+            return;
+        }
+        let session = data["session"].as_str().and_then(|id| id.parse().ok());
+        let Some(session): Option<SessionId> = session else {
+            return;
+        };
+        match data["operation"].as_str() {
+            Some("event") => {
+                let participant = self.joined.get(&session).map(|seat| seat.participant);
+                let sight = self.sight(participant.unwrap_or(0));
+                let disk = scene.disk.platter();
+                let shown = &data["event"];
+                match self.joined.get_mut(&session) {
+                    Some(seat) => {
+                        let index = disk.check_event(session, sight, shown, at);
+                        let taken = seat.view.take(&disk, (session, sight), (index, at));
+                        taken.unwrap_or_else(|wrong| panic!("an agent: {wrong}"));
+                    }
+                    // The answer to its joining was lost: whether an event is its own cannot be told.
+                    None if shown["to"].is_null() => {
+                        disk.check_event(session, sight, shown, at);
+                    }
+                    None => {}
+                }
+            }
+            Some("removed") => {
+                self.joined.remove(&session);
+                self.wanted.retain(|wanted| *wanted != session);
+            }
+            _ => {}
+        }
+    }
+
+    fn answered(&mut self, scene: &mut Scene<'_>, asked: Asked, data: &Value, at: u64) {
+        let ok = data["ok"] == true;
+        match asked {
+            Asked::Say { said, attempt, .. } => {
+                let fate = scene.acknowledged(said, ok, at, None);
+                scene.ledger.fate(said, attempt, fate);
+                if fate == Fate::Done && !ok {
+                    panic!("refused and done: {data}");
+                }
+            }
+            Asked::Join(session) if ok => {
+                let participant = data["participantId"].as_u64().unwrap();
+                let next = data["nextPosition"].as_u64().unwrap();
+                let shown = data["transcript"].as_array().unwrap();
+                let sight = self.sight(participant);
+                let disk = scene.disk.platter();
+                disk.check_stretch((session, sight), shown, (1, next), at);
+                let seat = self.joined.entry(session).or_insert_with(|| Seat {
+                    participant,
+                    view: View::from(next),
+                });
+                if seat.participant != participant {
+                    seat.participant = participant;
+                    seat.view = View::from(next);
+                }
+                drop(disk);
+                self.insist(scene);
+            }
+            Asked::Join(session) => {
+                let gone = ["unknown-session", "session-closed", "forbidden"];
+                if gone.iter().any(|code| data["error"]["code"] == *code) {
+                    self.wanted.retain(|wanted| *wanted != session);
+                }
+            }
+            Asked::Read { session, from } if ok => {
+                let Some(seat) = self.joined.get(&session) else {
+                    return;
+                };
+                let next = data["nextPosition"].as_u64().unwrap();
+                let shown = data["transcript"].as_array().unwrap();
+                let sight = self.sight(seat.participant);
+                let disk = scene.disk.platter();
+                disk.check_stretch((session, sight), shown, (from, next), at);
+            }
+            Asked::Leave(session) if ok => {
+                self.joined.remove(&session);
+            }
+            Asked::Read { .. } | Asked::Leave(_) | Asked::Else => {}
+        }
+    }
+
+    /// It joins again where it is not: one chat after the other, because answers that are too many at once end its session.
+    pub(super) fn insist(&mut self, scene: &mut Scene<'_>) {
+        let missing = self
+            .wanted
+            .iter()
+            .find(|chat| !self.joined.contains_key(chat));
+        let mut asked = self.asked.values();
+        let joining = asked.any(|(_, asked)| matches!(asked, Asked::Join(_)));
+        if let Some(session) = missing.copied().filter(|_| !joining) {
+            self.join(scene, session);
+        }
+    }
+
+    /// It is where it wants to be, and has been told everything there.
+    pub(super) fn is_content(&self, scene: &Scene<'_>) -> bool {
+        let disk = scene.disk.platter();
+        self.wanted.iter().all(|session| {
+            self.joined.get(session).is_some_and(|seat| {
+                let sight = self.sight(seat.participant);
+                seat.view.missing(&disk, *session, sight).is_empty()
+            })
+        })
+    }
+}
