@@ -1,5 +1,7 @@
 //! A customer over CometD: one chat, one or several tabs, and no patience.
 
+mod habits;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
@@ -104,7 +106,7 @@ impl Customer {
                 Heard::Broken | Heard::Forgotten => self.tabs[place].view.broken(),
                 Heard::Lost => self.tabs[place].view.lost_answer(scene.now),
                 Heard::Data { data, at } => self.read(scene, place, &data, at),
-                Heard::Counted(count) => scene.check_burst(count),
+                Heard::Counted(count) => scene.check_burst(count, false),
                 Heard::Acknowledged { id, ok, at } => {
                     if let Some(sent) = self.tabs[place].sent.remove(&id) {
                         self.tabs[place].served |=
@@ -295,84 +297,6 @@ impl Customer {
                 self.name
             );
             chat.ended = true;
-        }
-    }
-
-    /// The page is loaded again: another Bayeux session, and perhaps another transport.
-    pub(super) fn reload(&mut self, scene: &mut Scene<'_>, carrier: Carrier) {
-        let place = scene.dice.below(self.tabs.len() as u64) as usize;
-        let tab = &mut self.tabs[place];
-        tab.bayeux.leave(scene.life, scene.net);
-        tab.bayeux = Bayeux::new(scene.net, Door::Public, carrier, None);
-        tab.view.broken();
-        tab.sent.clear();
-    }
-
-    /// The same chat in another tab.
-    pub(super) fn open_tab(&mut self, scene: &mut Scene<'_>, carrier: Carrier) {
-        if self.tabs.len() < 2 && self.chat.is_some() {
-            let tab = Tab::new(scene, carrier);
-            self.tabs.push(tab);
-        }
-    }
-
-    pub(super) fn close_tab(&mut self, scene: &mut Scene<'_>) {
-        if self.tabs.len() > 1 {
-            let mut tab = self.tabs.remove(0);
-            tab.bayeux.leave(scene.life, scene.net);
-            // Whether the other one gets the events is for it to ask.
-            if self.tabs[0].bayeux.is_on() {
-                self.resume(scene, 0);
-            }
-        }
-    }
-
-    /// To the background, with a word on how far it has read.
-    pub(super) fn put_aside(&mut self, scene: &mut Scene<'_>, millis: u64, politely: bool) {
-        for tab in &mut self.tabs {
-            if politely && tab.bayeux.is_on() {
-                let position = tab.view.next.saturating_sub(1);
-                tab.bayeux
-                    .disconnect(scene.life, scene.net, (position > 0).then_some(position));
-            }
-            tab.bayeux.asleep_until = scene.now + millis;
-        }
-    }
-
-    pub(super) fn cut(&mut self, scene: &mut Scene<'_>) {
-        let place = scene.dice.below(self.tabs.len() as u64) as usize;
-        let mut heard = Vec::new();
-        let bayeux = &mut self.tabs[place].bayeux;
-        bayeux.cut(scene.life, scene.net, scene.now, &mut heard);
-        self.hear(scene, place, heard);
-    }
-
-    pub(super) fn switch(&mut self, scene: &mut Scene<'_>) {
-        let mut heard = Vec::new();
-        let bayeux = &mut self.tabs[0].bayeux;
-        bayeux.switch(scene.life, scene.net, scene.now, &mut heard);
-        self.hear(scene, 0, heard);
-    }
-
-    /// It asks again where it is not served.
-    pub(super) fn insist(&mut self, scene: &mut Scene<'_>) {
-        let tab = &self.tabs[0];
-        if !tab.bayeux.is_on() || !tab.sent.is_empty() {
-            return;
-        }
-        match &self.chat {
-            Some(_) if tab.view.replaced || !tab.served => self.resume(scene, 0),
-            None if self.wants => self.create(scene, 0),
-            _ => {}
-        }
-    }
-
-    /// It goes, without a word.
-    pub(super) fn goes(&mut self, scene: &mut Scene<'_>) {
-        self.wants = false;
-        for tab in &mut self.tabs {
-            tab.bayeux.leave(scene.life, scene.net);
-            tab.bayeux.asleep_until = u64::MAX;
         }
     }
 

@@ -2,6 +2,8 @@
 //!
 //! HTTP enters the server where a listener hands it over, WebSockets where an upgraded connection is served.
 
+mod sockets;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -288,85 +290,6 @@ impl Net {
         });
     }
 
-    /// A WebSocket, open at once; or none where nobody takes it.
-    pub(super) fn open_socket(&mut self, life: &Life, door: Door) -> Option<u64> {
-        let connection = self.connection();
-        let registry = match door {
-            Door::Public => life.house.public.registry.clone(),
-            Door::Internal => life.house.internal.registry.clone(),
-        };
-        let (parts, ()) = upgrade().into_parts();
-        if self.refusing || websocket::upgrade(&registry, &parts).is_err() {
-            return None;
-        }
-        let id = connection.id;
-        let visitor = websocket::Visitor::new(
-            &parts,
-            transport::Connection {
-                id: ConnectionId(id),
-                address: IpAddr::from([127, 0, 0, 1]),
-                secure: false,
-            },
-        );
-        let (ours, theirs) = tokio::io::duplex(PIPE);
-        let busy = self.busy.clone();
-        life.runtime.spawn(async move {
-            let count = Busy::new(busy);
-            websocket::serve(registry, theirs, bytes::Bytes::new(), visitor).await;
-            drop((count, connection));
-        });
-        let (send, mut texts) = mpsc::unbounded_channel::<String>();
-        let (reading, may_read) = watch::channel(true);
-        let (inbox, time, delay) = (self.inbox.clone(), self.time.clone(), self.delay);
-        let mut dice = Dice::new(self.dice.next());
-        let pump = life.runtime.spawn(async move {
-            let ours = WebSocketStream::from_raw_socket(ours, Role::Client, None).await;
-            let (mut sink, stream) = ours.split();
-            let write = async {
-                while let Some(text) = texts.recv().await {
-                    if sink.send(Frame::text(text)).await.is_err() {
-                        return;
-                    }
-                }
-                std::future::pending::<()>().await;
-            };
-            let mut late = || Duration::from_millis(dice.below(delay + 1));
-            tokio::select! {
-                biased;
-                () = read(stream, (id, &inbox, &time), may_read, &mut late) => {}
-                () = write => {}
-            }
-            inbox.put(Arrival::Closed { socket: id });
-        });
-        let pipe = Pipe {
-            send,
-            reading,
-            tasks: vec![pump],
-        };
-        self.pipes.insert(id, pipe);
-        Some(id)
-    }
-
-    pub(super) fn send(&self, socket: u64, text: String) {
-        if let Some(pipe) = self.pipes.get(&socket) {
-            let _ = pipe.send.send(text);
-        }
-    }
-
-    /// Whether the client reads what comes by its WebSocket.
-    pub(super) fn set_reading(&self, socket: u64, reads: bool) {
-        if let Some(pipe) = self.pipes.get(&socket) {
-            pipe.reading.send_replace(reads);
-        }
-    }
-
-    /// A WebSocket breaks.
-    pub(super) fn cut(&mut self, socket: u64) {
-        if let Some(pipe) = self.pipes.remove(&socket) {
-            pipe.tasks.iter().for_each(JoinHandle::abort);
-        }
-    }
-
     /// The server's process has ended, and with it every connection.
     pub(super) fn all_gone(&mut self) {
         for (_, line) in std::mem::take(&mut self.lines) {
@@ -382,30 +305,6 @@ impl Net {
             self.inbox.put(Arrival::Closed { socket });
         }
         self.busy = Arc::default();
-    }
-}
-
-/// Reads frames until the socket ends, or what comes is no text.
-async fn read(
-    mut stream: SplitStream<WebSocketStream<DuplexStream>>,
-    (socket, inbox, time): (u64, &Inbox, &Time),
-    mut may_read: watch::Receiver<bool>,
-    late: &mut impl FnMut() -> Duration,
-) {
-    loop {
-        if may_read.wait_for(|reads| *reads).await.is_err() {
-            return;
-        }
-        match stream.next().await {
-            Some(Ok(Frame::Text(text))) => {
-                let at = time.now();
-                let body = serde_json::from_str(&text).unwrap();
-                sleep(late()).await;
-                inbox.put(Arrival::Frame { socket, at, body });
-            }
-            Some(Ok(Frame::Ping(_) | Frame::Pong(_))) => {}
-            _ => return,
-        }
     }
 }
 
@@ -441,16 +340,5 @@ fn request(post: Post) -> Request<crate::server::listen::Body> {
     }
     request
         .body(Either::Right(Full::new(post.body.into())))
-        .unwrap()
-}
-
-fn upgrade() -> Request<()> {
-    Request::get("/cometd")
-        .header("host", "127.0.0.1")
-        .header("connection", "Upgrade")
-        .header("upgrade", "websocket")
-        .header("sec-websocket-version", "13")
-        .header("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA==")
-        .body(())
         .unwrap()
 }

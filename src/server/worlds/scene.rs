@@ -13,8 +13,8 @@ pub(super) struct Scene<'a> {
     pub(super) ledger: &'a mut Ledger,
     pub(super) dice: &'a mut Dice,
     pub(super) now: u64,
-    /// Messages that may wait for one Bayeux client.
-    pub(super) burst_max: usize,
+    /// Messages that may come at once to a customer's client, and to an agent's.
+    pub(super) burst_max: [usize; 2],
 }
 
 impl Scene<'_> {
@@ -58,11 +58,11 @@ impl Scene<'_> {
     }
 
     /// One answer holds no more than may wait for a client.
-    pub(super) fn check_burst(&self, count: usize) {
+    pub(super) fn check_burst(&self, count: usize, agent: bool) {
+        let max = self.burst_max[usize::from(agent)];
         assert!(
-            count <= self.burst_max,
-            "{count} messages at once, of {} that may wait",
-            self.burst_max
+            count <= max,
+            "{count} messages at once, of {max} that may wait"
         );
     }
 }
