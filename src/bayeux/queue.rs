@@ -17,7 +17,11 @@ impl Queue {
     /// Takes the event if it fits. One event alone always does, whatever its size.
     pub fn offer(&mut self, event: Event, config: &Config) -> Result<(), Event> {
         let bytes = self.bytes + event.message.len();
-        let fits = self.events.len() < config.queue_messages_max && bytes <= config.queue_bytes_max;
+        let bytes_max = match event.source {
+            Some(_) => config.queue_bytes_max,
+            None => config.queue_bytes_max.max(config.answers_bytes_max),
+        };
+        let fits = self.events.len() < config.queue_messages_max && bytes <= bytes_max;
         if !fits && !self.events.is_empty() {
             return Err(event);
         }

@@ -18,6 +18,8 @@ use crate::wire::push::Reveal;
 
 /// How long a session that nobody watches stays awake after the last touch.
 const AWAKE_FOR: std::time::Duration = std::time::Duration::from_secs(30);
+/// Answers of the largest size that may wait for one agent: whoever comes back after a restart joins all its chats at once.
+const ANSWERS_WAITING: usize = 16;
 /// The account of whoever has the admin token.
 const ADMIN: &str = "admin";
 /// And what the others in a chat see of it.
@@ -192,7 +194,7 @@ pub(super) fn router(config: &Config, door: Door) -> router::Settings {
     }
 }
 
-pub(super) fn transport(config: &Config) -> transport::Options {
+pub(super) fn transport(config: &Config, door: Door) -> transport::Options {
     let cometd = &config.cometd;
     let limits = &config.limits;
     let bayeux = bayeux::Config {
@@ -213,6 +215,10 @@ pub(super) fn transport(config: &Config) -> transport::Options {
         subscriptions_max: limits.subscriptions_max,
         queue_bytes_max: limits.queue_bytes_max,
         queue_messages_max: limits.queue_messages_max,
+        answers_bytes_max: match door {
+            Door::Public => 0,
+            Door::Internal => ANSWERS_WAITING * config.reply_bytes_max,
+        },
         ..bayeux::Config::default()
     };
     transport::Options {

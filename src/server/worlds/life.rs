@@ -9,7 +9,6 @@ use tokio::runtime::{Builder, Runtime};
 use super::disk::Disk;
 use super::receiver::Receivers;
 use super::time::Time;
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::health::{Health, State};
 use crate::server::house::{Ground, House};
@@ -36,10 +35,10 @@ impl Life {
             .unwrap();
         let health = Arc::<Health>::default();
         let house = runtime.block_on(async {
-            time.begin_life();
+            let clock = time.begin_life();
             receivers.begin_life();
             let ground = Ground {
-                clock: Clock::system(),
+                clock,
                 store: disk.store(),
                 stats: Arc::<Stats>::default(),
                 couriers: receivers.couriers(),

@@ -5,10 +5,13 @@ use std::sync::{Arc, Mutex};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use crate::clock::told;
+use crate::clock::{self, Clock, told};
 
 /// When the world began, in wall time.
 pub(super) const BEGINNING: u64 = 1_800_000_000_000;
+
+/// A process that is killed has noted how far its clock had come so long before, at most: as in `server::steady`.
+const NOTED_EVERY: u64 = 5_000;
 
 /// Shared by everything in a world.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +26,8 @@ struct Inner {
     now: u64,
     /// How wrong the machine's clock is, in milliseconds.
     skew: i64,
+    /// What the steady clock showed when this life began.
+    steady: u64,
 }
 
 impl Time {
@@ -43,19 +48,24 @@ impl Time {
         (BEGINNING + now).saturating_add_signed(skew)
     }
 
-    /// Goes on with the clock of the runtime that is entered now.
-    pub(super) fn begin_life(&self) {
+    /// Goes on with the clock of the runtime that is entered now; the clock of the new life.
+    pub(super) fn begin_life(&self) -> Clock {
         let now = self.now();
         let mut inner = self.0.lock().unwrap();
         (inner.base, inner.origin) = (now, Some(Instant::now()));
+        let last = clock::Instant(inner.steady);
         drop(inner);
         told::set(self.wall());
+        let clock = Clock::after(last);
+        self.0.lock().unwrap().steady = clock.now().instant.0;
+        clock
     }
 
     /// The runtime is about to go.
     pub(super) fn end_life(&self) {
         let now = self.now();
         let mut inner = self.0.lock().unwrap();
+        inner.steady += (now - inner.base).saturating_sub(NOTED_EVERY);
         (inner.base, inner.origin) = (now, None);
     }
 

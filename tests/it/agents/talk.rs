@@ -370,3 +370,27 @@ async fn a_monitored_customer_is_told_so() {
     let seen = types(&alice.seen);
     assert_eq!(seen, ["ParticipantJoined", "Message", "Message"]);
 }
+
+// Bob came back after a restart and joined all his chats at once. The transcripts together were larger than what may wait
+// for a client, so that he was disconnected, and came back, without end.
+#[tokio::test]
+async fn many_long_chats_are_joined_at_once() {
+    let server = Server::start().await;
+    let mut joins = Vec::new();
+    for _ in 0..6 {
+        let chat = RestChat::alice(&server).await;
+        for _ in 0..4 {
+            chat.say(&"long ".repeat(6_000)).await;
+        }
+        joins.push(json!({"operation": "join", "session": chat.id, "visibility": "ALL"}));
+    }
+    let mut bob = Agent::bob(&server).await;
+    for answer in bob.ask_at_once(&joins).await {
+        assert_eq!(answer["ok"], true);
+        assert_eq!(answer["transcript"].as_array().unwrap().len(), 6);
+    }
+    assert_eq!(
+        bob.join(joins[0]["session"].as_str().unwrap()).await["ok"],
+        true
+    );
+}
