@@ -219,7 +219,8 @@ impl View {
         (index, at): (u64, u64),
     ) -> Result<(), String> {
         self.holes.remove(&index);
-        if at < self.shaky_until.max(self.again_until) {
+        let uncertain = at < self.shaky_until.max(self.again_until);
+        if uncertain {
             self.broken();
         }
         if index < self.next {
@@ -237,6 +238,10 @@ impl View {
             ));
         }
         self.next = index + 1;
+        // It was on its way when the other connection broke.
+        if uncertain {
+            self.broken();
+        }
         Ok(())
     }
 
