@@ -32,7 +32,7 @@ pub struct Config {
     pub trust_client_session: bool,
     /// `transports`, in the order in which they are advertised.
     pub transports: Vec<ConnectionType>,
-    /// `metaConnectDeliverOnly`: events only with connect replies.
+    /// `metaConnectDeliverOnly`: events only with connect replies, over WebSocket too; over HTTP it is always so.
     pub meta_connect_deliver_only: bool,
     /// Messages in one request.
     pub batch_max: usize,

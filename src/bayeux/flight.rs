@@ -2,10 +2,6 @@
 //!
 //! For an event with a source only its position is kept, as a mark in the batch it went out with; the bytes of others are
 //! kept whole. A confirmation is passed on per stream and only as far as nothing earlier of that stream is open.
-//!
-//! Over HTTP an event may ride on the reply to a publish while a later one goes out with the held connect, on another
-//! connection. Where the first of the two breaks, its events and the later ones come again, in order: so a client may see
-//! the later one before. Waiting for the first to be confirmed would stop delivery for as long as that connection is idle.
 
 use bytes::Bytes;
 
@@ -16,8 +12,6 @@ use super::{ConnectionId, Event, ExchangeId};
 pub enum Route {
     /// A connect reply over HTTP: the next connect.
     Poll(ConnectionId, ExchangeId),
-    /// Another reply over HTTP: the next request on that connection, or its clean end.
-    Ride(ConnectionId, ExchangeId),
     /// A WebSocket: the next connect on it after a connect reply.
     Socket(ConnectionId),
     /// A connect reply of this number, by the ack extension: the client's `ext.ack`.
@@ -70,10 +64,10 @@ impl Flight {
 
     /// Whether anything open went over this HTTP connection.
     pub fn rides_on(&self, connection: ConnectionId) -> bool {
-        self.batches.iter().any(|batch| match batch.route {
-            Route::Poll(on, _) | Route::Ride(on, _) => on == connection && !batch.confirmed,
-            Route::Socket(_) | Route::Numbered(_) => false,
-        })
+        let on_it = |batch: &Batch| matches!(batch.route, Route::Poll(on, _) if on == connection);
+        self.batches
+            .iter()
+            .any(|batch| on_it(batch) && !batch.confirmed)
     }
 
     /// Notes that `event` goes out by `route`.
@@ -229,7 +223,7 @@ mod tests {
     use super::*;
     use crate::bayeux::Source;
 
-    const A: Route = Route::Ride(ConnectionId(1), ExchangeId(1));
+    const A: Route = Route::Poll(ConnectionId(1), ExchangeId(1));
     const B: Route = Route::Poll(ConnectionId(2), ExchangeId(2));
 
     fn event(stream: u64, position: u64) -> Event {

@@ -9,12 +9,16 @@
 //! # What is kept until it is known to have arrived
 //!
 //! CometD forgets an event when it hands it to the network. Here an event is *in flight* until something the client did
-//! proves that it came: an `ext.ack`, the next `/meta/connect`, or the next request on the same HTTP connection. For an
-//! event with a [`Source`] only its position is kept; on a loss the application is told to rewind the stream, and
-//! delivers again. So an event may come twice after a broken connection, and never not at all.
+//! proves that it came: an `ext.ack`, or the next `/meta/connect`. For an event with a [`Source`] only its position is
+//! kept; on a loss the application is told to rewind the stream, and delivers again. So an event may come twice after a
+//! broken connection, and never not at all.
 //!
 //! # What CometD has and this has not
 //!
+//! * Events in the replies to publishes over HTTP (rows 88 and 96): they would go over one connection while the next go
+//!   with the connect's reply over another, so they could overtake each other, or be lost one without the other. Over HTTP
+//!   events go with connect replies alone, as with `metaConnectDeliverOnly`, as with the ack extension, and as Faye does;
+//!   there is never more than one of these under way.
 //! * Messages in the handshake's reply (`x-messages`), a known client handshaking on (`handshakeReconnect`), lazy messages
 //!   and binary data (`Z85`): no client of a chat asks for them, and each is state that every session would carry.
 //! * A `timestamp` in events: they are encoded once for all their readers. Replies have one where the request had.

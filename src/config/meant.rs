@@ -192,6 +192,8 @@ pub struct Cometd {
     pub multi_session_interval: Duration,
     /// `trustClientSession`: a client id is believed without its cookie.
     pub trust_client_session: bool,
+    /// `metaConnectDeliverOnly`: events with connect replies alone, over WebSocket too.
+    pub meta_connect_deliver_only: bool,
     /// `transports`: offered, in this order.
     pub transports: Vec<Transport>,
     /// `browserCookieSameSite`.

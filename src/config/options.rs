@@ -157,6 +157,7 @@ pub(super) const SECTIONS: &[SectionSpec] = &[
             option("maxSessionsPerBrowser", number(0, 1000, "")),
             option("multiSessionInterval", millis(0, 600_000)),
             option("trustClientSession", Kind::Switch),
+            option("metaConnectDeliverOnly", Kind::Switch),
             option(
                 "transports",
                 Kind::Several(&["websocket", "long-polling", "callback-polling"]),

@@ -205,6 +205,7 @@ pub(super) fn transport(config: &Config, door: Door) -> transport::Options {
         max_sessions_per_browser: cometd.max_sessions_per_browser,
         multi_session_interval: cometd.multi_session_interval,
         trust_client_session: cometd.trust_client_session,
+        meta_connect_deliver_only: cometd.meta_connect_deliver_only,
         transports: cometd
             .transports
             .iter()

@@ -180,14 +180,14 @@ impl Registry {
         self.clients.get(&message.client?)
     }
 
-    /// Another request on a connection: its last reply has been read.
+    /// Another request on a connection: clients whose events have been confirmed since need not hear of its end. A connection
+    /// that many share, a proxy's, so keeps no list of all that ever used it.
     pub(super) fn heard(&self, connection: ConnectionId) {
         let Some(riders) = self.riders.get(&connection) else {
             return;
         };
         let mut still = Vec::new();
         for client in riders.iter().filter_map(|id| self.clients.get(id)) {
-            client.handle(Input::Heard { connection });
             if client.rides_on(connection) {
                 still.push(client.id());
             }

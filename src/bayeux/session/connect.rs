@@ -213,13 +213,13 @@ impl Session {
         let arrived = |batch: &Batch| match batch.route {
             Route::Poll(there, _) => there == here || batch.finished || !probing,
             Route::Socket(there) => there == here && batch.sealed,
-            Route::Ride(..) | Route::Numbered(_) => false,
+            Route::Numbered(_) => false,
         };
         self.confirm(arrived);
         self.lose(|batch| match batch.route {
             Route::Poll(..) => true,
             Route::Socket(there) => there != here,
-            Route::Ride(..) | Route::Numbered(_) => false,
+            Route::Numbered(_) => false,
         });
     }
 

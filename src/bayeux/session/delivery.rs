@@ -49,11 +49,7 @@ impl Session {
             return;
         };
         let by_connect = held.carrier == Carrier::Http || self.connects_only();
-        // The events a request earns go out in its own reply.
-        let busy = held.carrier == Carrier::Http
-            && !self.connects_only()
-            && self.exchanges.iter().any(|e| e.carrier == Carrier::Http);
-        if by_connect && !busy && self.queue.can_take(self.may_keep()) {
+        if by_connect && self.queue.can_take(self.may_keep()) {
             self.answer_held(now);
         }
     }
@@ -63,20 +59,6 @@ impl Session {
         let mut events = Vec::new();
         let route = self.batch.map_or(route, Route::Numbered);
         self.take_events(route, &mut events);
-        let any = !events.is_empty();
-        (events, any)
-    }
-
-    /// The events for another HTTP reply, and whether there are any.
-    pub(super) fn take_for_reply(
-        &mut self,
-        connection: ConnectionId,
-        exchange: ExchangeId,
-    ) -> (Vec<Bytes>, bool) {
-        let mut events = Vec::new();
-        if self.delivery == Delivery::Http && !self.connects_only() && !self.over {
-            self.take_events(Route::Ride(connection, exchange), &mut events);
-        }
         let any = !events.is_empty();
         (events, any)
     }
@@ -126,10 +108,6 @@ impl Session {
         self.tell_room();
     }
 
-    pub(super) fn heard(&mut self, connection: ConnectionId) {
-        self.confirm(|batch| matches!(batch.route, Route::Ride(on, _) if on == connection));
-    }
-
     pub(super) fn closed(&mut self, connection: ConnectionId, clean: bool, now: Instant) {
         self.lines.retain(|(to, _)| *to != connection);
         for exchange in &mut self.exchanges {
@@ -137,11 +115,10 @@ impl Session {
                 exchange.carrier == Carrier::Socket && exchange.connection == connection;
         }
         if clean {
-            self.heard(connection);
             self.flight.finish(connection);
         }
         self.lose(|batch| match batch.route {
-            Route::Ride(on, _) | Route::Poll(on, _) => on == connection && !clean,
+            Route::Poll(on, _) => on == connection && !clean,
             Route::Socket(on) => on == connection,
             Route::Numbered(_) => false,
         });
@@ -157,7 +134,7 @@ impl Session {
     pub(super) fn abandoned(&mut self, exchange: ExchangeId, now: Instant) {
         self.exchanges.retain(|e| e.id != exchange);
         self.lose(|batch| match batch.route {
-            Route::Ride(_, by) | Route::Poll(_, by) => by == exchange,
+            Route::Poll(_, by) => by == exchange,
             Route::Socket(_) | Route::Numbered(_) => false,
         });
         if self
@@ -216,7 +193,7 @@ impl Session {
     }
 
     fn take_events(&mut self, route: Route, into: &mut Vec<Bytes>) {
-        let bounded = !matches!(route, Route::Poll(..) | Route::Ride(..));
+        let bounded = !matches!(route, Route::Poll(..));
         let mut bytes: usize = into.iter().map(Bytes::len).sum();
         while !bounded || bytes < FRAME_BYTES {
             let Some(event) = self.queue.take(self.may_keep()) else {

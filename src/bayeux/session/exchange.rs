@@ -50,9 +50,6 @@ pub enum Slot {
 
 impl Session {
     pub(super) fn request(&mut self, request: Request<'_>, now: Now) {
-        if request.carrier == Carrier::Http {
-            self.heard(request.connection);
-        }
         if !self.over && self.held.is_none() {
             self.expire_after(std::time::Duration::ZERO, now.instant);
         }
@@ -260,7 +257,7 @@ impl Session {
         let (mut messages, events) = if connects && !self.over {
             self.take_for_connect(Route::Poll(connection, number))
         } else {
-            self.take_for_reply(connection, number)
+            (Vec::new(), false)
         };
         for slot in slots {
             match slot {

@@ -63,11 +63,6 @@ pub enum Input<'a> {
         /// The exchange.
         exchange: ExchangeId,
     },
-    /// Something else was sent on this HTTP connection: the reply before has been read.
-    Heard {
-        /// The connection.
-        connection: ConnectionId,
-    },
     /// A connection ended.
     Closed {
         /// The connection.

@@ -127,7 +127,6 @@ impl Session {
             Input::Published { publish, result } => self.published(publish, result),
             Input::Rewound { stream } => self.rewound(stream),
             Input::Abandoned { exchange } => self.abandoned(exchange, at),
-            Input::Heard { connection } => self.heard(connection),
             Input::Closed { connection, clean } => self.closed(connection, clean, at),
             Input::Timeout => self.timeout(at),
             Input::Disconnect => self.kick(Ending::Kicked),

@@ -64,6 +64,11 @@ impl Client {
         json!({"id": "c", "channel": "/meta/connect", "clientId": self.name})
     }
 
+    /// What waits, fetched by a connect that is answered at once where the last reply came from.
+    fn fetch(&self, broker: &mut Broker) -> Vec<Value> {
+        data(&broker.ask(self.poll, &self.connect_at_once()))
+    }
+
     fn connect_at_once(&self) -> Value {
         let mut connect = self.connect();
         connect["advice"] = json!({"timeout": 0});

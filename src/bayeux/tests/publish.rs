@@ -144,8 +144,8 @@ fn row_098_and_099_services_answer_their_caller_only() {
     let caller = Client::new(&mut broker, 1);
     let other = Client::new(&mut broker, 2);
     let held = broker.post(other.poll, &other.connect());
-    let messages = broker.ask(1, &caller.publish("1", "/service/echo", "hi"));
-    assert_eq!(data(&messages), ["hi"]);
+    broker.ask(1, &caller.publish("1", "/service/echo", "hi"));
+    assert_eq!(caller.fetch(&mut broker), ["hi"]);
     assert_eq!(broker.answer(held), None);
     let silent = broker.ask(1, &caller.publish("2", "/service/silent", 1));
     assert_eq!(
@@ -159,9 +159,9 @@ fn row_103_what_looks_like_nothing_is_delivered() {
     let mut broker = Broker::new();
     let client = Client::new(&mut broker, 1);
     for value in [json!(""), json!(false), json!(0), Value::Null, json!([])] {
-        let messages = broker.ask(1, &client.message("/service/echo", json!({"data": value})));
+        broker.ask(1, &client.message("/service/echo", json!({"data": value})));
         assert_eq!(
-            messages[0],
+            broker.ask(client.poll, &client.connect_at_once())[0],
             json!({"channel": "/service/echo", "data": value})
         );
     }

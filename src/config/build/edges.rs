@@ -114,6 +114,7 @@ pub(super) fn cometd(section: &Section<'_>) -> Result<Cometd, Problem> {
         max_sessions_per_browser: section.read("maxSessionsPerBrowser")?,
         multi_session_interval: section.read("multiSessionInterval")?,
         trust_client_session: section.read("trustClientSession")?,
+        meta_connect_deliver_only: section.read("metaConnectDeliverOnly")?,
         transports,
         same_site: section.read("browserCookieSameSite")?,
     })

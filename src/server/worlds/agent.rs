@@ -23,6 +23,8 @@ pub(super) struct Agent {
     /// By `requestId`; with the id of the publish it went by.
     asked: BTreeMap<String, (String, Asked)>,
     serial: u64,
+    /// A connection broke in this Bayeux session: what went over it comes again, after a join's answer too.
+    torn: bool,
 }
 
 #[derive(Debug)]
@@ -48,19 +50,15 @@ enum Asked {
 }
 
 impl Agent {
-    pub(super) fn new(
-        scene: &mut Scene<'_>,
-        token: &'static str,
-        supervisor: bool,
-        carrier: Carrier,
-    ) -> Self {
+    pub(super) fn new(token: &'static str, supervisor: bool, carrier: Carrier) -> Self {
         Self {
-            bayeux: Bayeux::new(scene.net, Door::Internal, carrier, Some(token)),
+            bayeux: Bayeux::new(Door::Internal, carrier, Some(token)),
             supervisor,
             joined: BTreeMap::new(),
             wanted: Vec::new(),
             asked: BTreeMap::new(),
             serial: 0,
+            torn: false,
         }
     }
 
@@ -98,10 +96,9 @@ impl Agent {
         for one in heard {
             match one {
                 Heard::Ready => self.come_back(scene),
-                Heard::Broken => self.joined.values_mut().for_each(|seat| seat.view.broken()),
-                Heard::Lost => {
-                    let seats = self.joined.values_mut();
-                    seats.for_each(|seat| seat.view.lost_answer(scene.now));
+                Heard::Broken => {
+                    self.torn = true;
+                    self.joined.values_mut().for_each(|seat| seat.view.broken());
                 }
                 Heard::Forgotten => self.joined.clear(),
                 Heard::Counted(count) => scene.check_burst(count, true),
@@ -116,6 +113,7 @@ impl Agent {
     fn come_back(&mut self, scene: &mut Scene<'_>) {
         self.asked.clear();
         self.joined.clear();
+        self.torn = false;
         self.ask(
             scene,
             json!({"operation": "sessions", "watch": true}),

@@ -41,8 +41,6 @@ pub(super) enum Heard {
     Forgotten,
     /// What was told last may come again.
     Broken,
-    /// One answer of several was lost.
-    Lost,
     /// How many messages one answer had.
     Counted(usize),
 }
@@ -61,7 +59,6 @@ pub(super) struct Bayeux {
     door: Door,
     channel: &'static str,
     token: Option<&'static str>,
-    browser: u64,
     phase: Phase,
     client: Option<String>,
     cookie: Option<String>,
@@ -80,12 +77,7 @@ pub(super) struct Bayeux {
 }
 
 impl Bayeux {
-    pub(super) fn new(
-        net: &mut Net,
-        door: Door,
-        carrier: Carrier,
-        token: Option<&'static str>,
-    ) -> Self {
+    pub(super) fn new(door: Door, carrier: Carrier, token: Option<&'static str>) -> Self {
         let channel = match door {
             Door::Public => "/service/chatV2/customer-support",
             Door::Internal => "/service/agent",
@@ -95,7 +87,6 @@ impl Bayeux {
             door,
             channel,
             token,
-            browser: net.fresh(),
             phase: Phase::Away,
             client: None,
             cookie: None,
@@ -265,7 +256,6 @@ impl Bayeux {
             life,
             line,
             Post {
-                browser: self.browser,
                 path: path.to_owned(),
                 kind: "application/json",
                 headers,

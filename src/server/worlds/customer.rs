@@ -53,13 +53,8 @@ enum Sent {
 }
 
 impl Customer {
-    pub(super) fn new(
-        scene: &mut Scene<'_>,
-        number: usize,
-        carrier: Carrier,
-        user_data: Value,
-    ) -> Self {
-        let tab = Tab::new(scene, carrier);
+    pub(super) fn new(number: usize, carrier: Carrier, user_data: Value) -> Self {
+        let tab = Tab::new(carrier);
         Self {
             name: format!("customer-{number}"),
             user_data,
@@ -104,7 +99,6 @@ impl Customer {
             match one {
                 Heard::Ready => self.settle_in(scene, place),
                 Heard::Broken | Heard::Forgotten => self.tabs[place].view.broken(),
-                Heard::Lost => self.tabs[place].view.lost_answer(scene.now),
                 Heard::Data { data, at } => self.read(scene, place, &data, at),
                 Heard::Counted(count) => scene.check_burst(count, false),
                 Heard::Acknowledged { id, ok, at } => {
@@ -148,7 +142,7 @@ impl Customer {
         };
         let from = match scene.dice.one_in(4) {
             true => 0,
-            false => self.tabs[place].view.position(),
+            false => self.tabs[place].view.next,
         };
         let contested = (0..self.tabs.len()).any(|other| {
             let sent = &mut self.tabs[other].sent.values();
@@ -316,9 +310,9 @@ impl Customer {
 }
 
 impl Tab {
-    fn new(scene: &mut Scene<'_>, carrier: Carrier) -> Self {
+    fn new(carrier: Carrier) -> Self {
         Self {
-            bayeux: Bayeux::new(scene.net, Door::Public, carrier, None),
+            bayeux: Bayeux::new(Door::Public, carrier, None),
             view: View::from(1),
             served: false,
             sent: BTreeMap::new(),

@@ -15,8 +15,6 @@ use crate::id::{ParticipantId, SessionId};
 
 /// The customer of every chat.
 pub(super) const CUSTOMER: u64 = 1;
-/// How long a lost answer may disturb the order of those after it, in milliseconds.
-const SHAKY: u64 = 5_000;
 
 /// Who looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,11 +34,6 @@ pub(super) struct View {
     pub(super) next: u64,
     /// Up to here it may come again: a connection broke, or it was asked for.
     pub(super) repeat_to: u64,
-    /// Polling, what was written after a lost answer may come before it is known to be lost. Then these are missing for a
-    /// while.
-    pub(super) holes: BTreeSet<u64>,
-    /// Until then it may be so.
-    pub(super) shaky_until: u64,
     /// It was asked for again: until then what waited for it may come, and then the same again.
     pub(super) again_until: u64,
     /// Somebody newer gets the events, perhaps: what comes here may have gaps.
@@ -205,12 +198,6 @@ impl View {
         self.repeat_to = self.repeat_to.max(self.next - 1);
     }
 
-    /// One of several requests has lost its answer.
-    pub(super) fn lost_answer(&mut self, now: u64) {
-        self.broken();
-        self.shaky_until = now + SHAKY;
-    }
-
     /// An event came: in order, once, and nothing left out that may be seen.
     pub(super) fn take(
         &mut self,
@@ -218,9 +205,7 @@ impl View {
         (session, sight): (SessionId, Sight),
         (index, at): (u64, u64),
     ) -> Result<(), String> {
-        self.holes.remove(&index);
-        let uncertain = at < self.shaky_until.max(self.again_until);
-        if uncertain {
+        if at < self.again_until {
             self.broken();
         }
         if index < self.next {
@@ -230,24 +215,16 @@ impl View {
             };
         }
         let missing = disk.visible(session, sight, self.next, index);
-        if at < self.shaky_until {
-            self.holes.extend(&missing);
-        } else if !missing.is_empty() && !self.replaced {
+        if !missing.is_empty() && !self.replaced {
             return Err(format!(
                 "events {missing:?} of {session} did not come before {index}: {self:?}"
             ));
         }
         self.next = index + 1;
-        // It was on its way when the other connection broke.
-        if uncertain {
+        if at < self.again_until {
             self.broken();
         }
         Ok(())
-    }
-
-    /// From where on it is read on: from what is missing, where a lost answer left a hole.
-    pub(super) fn position(&self) -> u64 {
-        self.holes.first().copied().unwrap_or(self.next)
     }
 
     /// What should have come and has not.
@@ -258,10 +235,7 @@ impl View {
                 .map_or(u64::MAX, |left| left + 1),
             Sight::Agent { .. } => u64::MAX,
         };
-        let holes = self.holes.iter().copied();
-        holes
-            .chain(disk.visible(session, sight, self.next, end))
-            .collect()
+        disk.visible(session, sight, self.next, end)
     }
 }
 

@@ -97,8 +97,6 @@ struct Pipe {
 
 /// One request as a client makes it.
 pub(super) struct Post {
-    /// Whose: answers to one browser arrive in the order in which they were written.
-    pub(super) browser: u64,
     pub(super) path: String,
     pub(super) kind: &'static str,
     pub(super) headers: Vec<(&'static str, String)>,
@@ -125,8 +123,6 @@ pub(super) struct Net {
     /// Nobody listens: connections are refused.
     pub(super) refusing: bool,
     busy: Arc<std::sync::atomic::AtomicUsize>,
-    /// When the last answer to each browser arrives.
-    last: Arc<Mutex<BTreeMap<u64, u64>>>,
 }
 
 impl Inbox {
@@ -153,7 +149,6 @@ impl Net {
             time,
             refusing: false,
             busy: Arc::default(),
-            last: Arc::default(),
         }
     }
 
@@ -218,7 +213,7 @@ impl Net {
     pub(super) fn post(&mut self, life: &Life, line: u64, post: Post) -> u64 {
         let ticket = self.fresh();
         let there = self.pause();
-        let back = self.dice.below(self.delay + 1);
+        let back = self.pause();
         let lost = [self.dice.below(100), self.dice.below(100)].map(|dice| dice < self.loss);
         let Some(known) = self.lines.get_mut(&line).filter(|_| !self.refusing) else {
             self.inbox.put(Arrival::Broken { ticket });
@@ -227,7 +222,6 @@ impl Net {
         let (connection, door) = (known.connection.clone(), known.door);
         let router = router(life, door);
         let (inbox, time, busy) = (self.inbox.clone(), self.time.clone(), self.busy.clone());
-        let (last, browser) = (self.last.clone(), post.browser);
         let task = life.runtime.spawn(async move {
             sleep(there).await;
             if lost[0] {
@@ -246,14 +240,7 @@ impl Net {
             });
             let bytes = response.into_body().collect().await.unwrap().to_bytes();
             let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-            let arrives = {
-                let mut last = last.lock().unwrap();
-                let before = last.get(&browser).copied().unwrap_or(0);
-                let arrives = (at + back).max(before + 1);
-                last.insert(browser, arrives);
-                arrives
-            };
-            sleep(Duration::from_millis(arrives - at)).await;
+            sleep(back).await;
             if lost[1] {
                 router.closed(&connection, false);
                 return inbox.put(Arrival::Broken { ticket });

@@ -24,7 +24,6 @@ pub(super) struct App {
     pub(super) wish: Wish,
     pub(super) is_async: bool,
     pub(super) chat: Option<RestChat>,
-    browser: u64,
     line: Option<u64>,
     /// What is under way; one thing after the other.
     call: Option<(u64, u64, Call)>,
@@ -61,13 +60,12 @@ enum Call {
 }
 
 impl App {
-    pub(super) fn new(scene: &mut Scene<'_>, number: usize, wish: Wish, is_async: bool) -> Self {
+    pub(super) fn new(number: usize, wish: Wish, is_async: bool) -> Self {
         Self {
             name: format!("app-{number}"),
             wish,
             is_async,
             chat: None,
-            browser: scene.net.fresh(),
             line: None,
             call: None,
             position: 1,
@@ -189,7 +187,6 @@ impl App {
             .into_iter()
             .collect();
         let post = Post {
-            browser: self.browser,
             path,
             kind: "application/x-www-form-urlencoded",
             headers,

@@ -80,7 +80,7 @@ impl World {
         for (token, supervisor) in config::AGENTS {
             world.with(|scene, people| {
                 let carrier = carrier(scene.dice.next());
-                let agent = Agent::new(scene, token, supervisor, carrier);
+                let agent = Agent::new(token, supervisor, carrier);
                 people.agents.push(agent);
             });
         }

@@ -60,7 +60,8 @@ async fn row_004_and_013_data_comes_back_as_it_was_written() {
             r#"{{"id":"{id}","channel":"/service/echo","clientId":"{client}","data":{data}}}"#
         );
         http.raw("POST", "application/json", &body).await;
-        let reply = http.read().await;
+        http.read().await;
+        let reply = http.post(&connect_at_once(&client)).await;
         let event = format!(r#"{{"channel":"/service/echo","data":{data}}}"#);
         assert!(reply.body.contains(&event), "{}", reply.body);
     }
@@ -75,9 +76,9 @@ async fn row_004_and_013_data_comes_back_as_it_was_written() {
             r#"{{"id":"s{id}","channel":"/service/echo","clientId":"{client}","data":{data}}}"#
         );
         socket.send(Frame::text(body)).await.expect("a connection");
-        let connect = json!({"id": "c", "channel": "/meta/connect", "clientId": client, "advice": {"timeout": 0}});
+        let connect = connect_at_once(&client).to_string();
         socket
-            .send(Frame::text(connect.to_string()))
+            .send(Frame::text(connect))
             .await
             .expect("a connection");
         let event = format!(r#"{{"channel":"/service/echo","data":{data}}}"#);
@@ -102,10 +103,10 @@ async fn row_006_several_messages_of_a_form_are_one_request() {
     let array = json!([publish(&client, "4", 2), publish(&client, "5", 3)]);
     let body = format!("message={}&message={}", encoded(&object), encoded(&array));
     http.raw("POST", kind, &body).await;
-    let reply = http.read().await;
-    let messages = reply.messages();
-    assert_eq!(data(&messages), [json!("+ &"), json!(2), json!(3)]);
-    let ids = messages.iter().filter_map(|message| message["id"].as_str());
+    let replies = http.read().await.messages();
+    let said = http.post(&connect_at_once(&client)).await.messages();
+    assert_eq!(data(&said), [json!("+ &"), json!(2), json!(3)]);
+    let ids = replies.iter().filter_map(|message| message["id"].as_str());
     assert_eq!(ids.collect::<Vec<_>>(), ["3", "4", "5"]);
     for bad in ["", "other=1", "message=", "message=%5B%5D&message=x"] {
         http.raw("POST", kind, bad).await;

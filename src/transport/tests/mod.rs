@@ -21,6 +21,11 @@ fn connect(client: &str) -> Value {
     json!({"id": "2", "channel": "/meta/connect", "clientId": client})
 }
 
+/// One that is answered at once, with what waits.
+fn connect_at_once(client: &str) -> Value {
+    json!({"id": "0", "channel": "/meta/connect", "clientId": client, "advice": {"timeout": 0}})
+}
+
 fn publish(client: &str, id: &str, data: impl Into<Value>) -> Value {
     json!({"id": id, "channel": "/service/echo", "clientId": client, "data": data.into()})
 }

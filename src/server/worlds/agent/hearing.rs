@@ -66,6 +66,9 @@ impl Agent {
                     seat.participant = participant;
                     seat.view = View::from(next);
                 }
+                if self.torn {
+                    seat.view.broken();
+                }
                 drop(disk);
                 self.insist(scene);
             }

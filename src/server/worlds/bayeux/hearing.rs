@@ -43,7 +43,7 @@ impl Bayeux {
                 let Some(ids) = self.of(*ticket) else {
                     return false;
                 };
-                heard.push(Heard::Lost);
+                heard.push(Heard::Broken);
                 for id in ids {
                     self.settle(&id, true);
                     heard.push(Heard::Unanswered { id });
@@ -53,7 +53,7 @@ impl Bayeux {
                 self.lines = busy;
                 let free: Vec<u64> = free;
                 free.into_iter()
-                    .for_each(|line| net.hang_up(life, line, false));
+                    .for_each(|line| net.hang_up(life, line, true));
                 self.fail(now);
                 true
             }

@@ -8,15 +8,15 @@ impl Customer {
         let place = scene.dice.below(self.tabs.len() as u64) as usize;
         let tab = &mut self.tabs[place];
         tab.bayeux.leave(scene.life, scene.net);
-        tab.bayeux = Bayeux::new(scene.net, Door::Public, carrier, None);
+        tab.bayeux = Bayeux::new(Door::Public, carrier, None);
         tab.view.broken();
         tab.sent.clear();
     }
 
     /// The same chat in another tab.
-    pub(in crate::server::worlds) fn open_tab(&mut self, scene: &mut Scene<'_>, carrier: Carrier) {
+    pub(in crate::server::worlds) fn open_tab(&mut self, carrier: Carrier) {
         if self.tabs.len() < 2 && self.chat.is_some() {
-            let tab = Tab::new(scene, carrier);
+            let tab = Tab::new(carrier);
             self.tabs.push(tab);
         }
     }

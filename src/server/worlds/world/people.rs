@@ -42,7 +42,7 @@ impl People {
 
     pub(in crate::server::worlds) fn act(&mut self, scene: &mut Scene<'_>, step: Step) {
         match step.act {
-            Act::CustomerComes => return self.customer_comes(scene, step),
+            Act::CustomerComes => return self.customer_comes(step),
             Act::AppComes => return self.app_comes(scene, step),
             Act::AppSays | Act::AppRefreshes | Act::AppEnds => return self.app_acts(scene, step),
             Act::AgentJoins => return self.agent_joins(scene, step),
@@ -56,7 +56,7 @@ impl People {
         self.agents[place].does(scene, step);
     }
 
-    fn customer_comes(&mut self, scene: &mut Scene<'_>, step: Step) {
+    fn customer_comes(&mut self, step: Step) {
         let number = self.customers.len();
         if number >= 4 {
             return;
@@ -70,7 +70,7 @@ impl People {
             data["push_notification_type"] = json!("customhttp");
             data["GCTI_GMS_PushIncludePayload"] = json!("true");
         }
-        let customer = Customer::new(scene, number, carrier(step.who), data);
+        let customer = Customer::new(number, carrier(step.who), data);
         self.customers.push(customer);
     }
 
@@ -83,7 +83,7 @@ impl People {
             return;
         }
         let wish = [Wish::Payload, Wish::Resend, Wish::Nothing][step.how as usize % 3];
-        let mut app = App::new(scene, number, wish, step.who.is_multiple_of(2));
+        let mut app = App::new(number, wish, step.who.is_multiple_of(2));
         app.create(scene);
         self.apps.push(app);
     }
@@ -119,7 +119,7 @@ impl Customer {
             Act::CustomerTypes => self.operate(scene, "startTyping"),
             Act::CustomerEnds => self.operate(scene, "disconnect"),
             Act::CustomerReloads => self.reload(scene, carrier(step.how)),
-            Act::CustomerOpensTab => self.open_tab(scene, carrier(step.how)),
+            Act::CustomerOpensTab => self.open_tab(carrier(step.how)),
             Act::CustomerClosesTab => self.close_tab(scene),
             Act::CustomerSleeps => {
                 self.put_aside(scene, step.how * 120, step.how.is_multiple_of(3));
