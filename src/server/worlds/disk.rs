@@ -270,7 +270,7 @@ impl Platter {
         self.life += 1;
         for lane in std::mem::take(&mut self.lanes) {
             let failed = lane.failed;
-            let sound = |one: &Queued| failed != Some(one.generation);
+            let sound = |one: &Queued| failed != Some(one.generation) && !lane.closed;
             let written = lane.limbo.into_iter().chain(
                 lane.writing
                     .into_iter()
