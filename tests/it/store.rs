@@ -18,7 +18,7 @@ use parlor::store::embedded::{Embedded, OpenError, Options, Sizes};
 use parlor::store::memory::Memory;
 use parlor::store::{
     Answer, Batch, Completion, Condition, DeadLetter, Error, Lane, Record, Remembered, Shared,
-    Snapshot, Stored,
+    Snapshot, Stored, summed,
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -326,7 +326,7 @@ fn a_folder_in_use_is_refused_and_free_again_after_the_end() {
 #[test]
 fn a_folder_of_a_later_format_is_refused() {
     let root = tempfile::tempdir().unwrap();
-    fs::write(root.path().join("FORMAT"), "parlor store 2\n").unwrap();
+    fs::write(root.path().join("FORMAT"), summed::line("parlor store 2")).unwrap();
     let refused = Embedded::open(&options(root.path()));
     assert!(matches!(refused, Err(OpenError::TooNew { version: 2 })));
 }

@@ -206,9 +206,9 @@ impl Life {
         let engine = World::try_open(&self.world.disk);
         self.world
             .adopt(engine.unwrap_or_else(|error| panic!("seed {}: {error}", self.seed)));
-        // Only a start that makes the index anew writes it.
-        let rebuilt = self.world.engine().stats.index_writes.load(Relaxed) > 0;
-        self.tally.rebuilds += u64::from(rebuilt && !std::mem::take(&mut self.broken));
+        let rebuilt = self.world.was_made_anew();
+        self.tally.rebuilds += u64::from(rebuilt && !self.broken);
+        self.broken = false;
     }
 
     fn act(&mut self) {
