@@ -331,6 +331,30 @@ fn a_folder_of_a_later_format_is_refused() {
     assert!(matches!(refused, Err(OpenError::TooNew { version: 2 })));
 }
 
+/// With a flipped bit in its secret the server started, and told every customer that the key was wrong.
+#[test]
+fn a_hurt_secret_ends_the_start_with_74_and_names_the_file() {
+    let root = tempfile::tempdir().unwrap();
+    drop(open(root.path()));
+    let file = root.path().join("secret");
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[20] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    let started = std::process::Command::new(env!("CARGO_BIN_EXE_parlor"))
+        .args(["--public", "127.0.0.1:0", "--internal", "127.0.0.1:0"])
+        .arg("--data-dir")
+        .arg(root.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(started.stderr).unwrap();
+    assert_eq!(started.status.code(), Some(74), "{said}");
+    assert!(
+        said.contains("secret in the data folder is damaged"),
+        "{said}"
+    );
+    assert!(said.contains("restore it from a backup"), "{said}");
+}
+
 #[test]
 fn nobody_else_may_look_into_the_folder() {
     let root = tempfile::tempdir().unwrap();
