@@ -53,7 +53,7 @@ pub struct Parlor {
 }
 
 impl Start {
-    /// Starts it on a fresh folder, with more options beside those of the command line.
+    /// Starts it on a fresh folder, with more options before those of the command line, which beat them.
     pub fn parlor(&self, options: &[&str]) -> Result<Parlor> {
         let binary = self.binary()?;
         let parent = self.data.clone().unwrap_or_else(std::env::temp_dir);
@@ -61,9 +61,8 @@ impl Start {
             .prefix("parlor-loadtest-")
             .tempdir_in(&parent)?;
         let mut start = self.clone();
-        start
-            .set
-            .extend(options.iter().map(|&option| option.to_owned()));
+        let options = options.iter().map(|&option| option.to_owned());
+        start.set.splice(..0, options);
         start.run(binary, folder)
     }
 

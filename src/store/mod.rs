@@ -6,6 +6,7 @@ pub(crate) mod codec;
 mod dead_letter;
 pub mod embedded;
 pub mod memory;
+pub mod summed;
 
 use std::future::Future;
 use std::pin::Pin;

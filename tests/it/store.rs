@@ -18,7 +18,7 @@ use parlor::store::embedded::{Embedded, OpenError, Options, Sizes};
 use parlor::store::memory::Memory;
 use parlor::store::{
     Answer, Batch, Completion, Condition, DeadLetter, Error, Lane, Record, Remembered, Shared,
-    Snapshot, Stored,
+    Snapshot, Stored, summed,
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -326,9 +326,33 @@ fn a_folder_in_use_is_refused_and_free_again_after_the_end() {
 #[test]
 fn a_folder_of_a_later_format_is_refused() {
     let root = tempfile::tempdir().unwrap();
-    fs::write(root.path().join("FORMAT"), "parlor store 2\n").unwrap();
+    fs::write(root.path().join("FORMAT"), summed::line("parlor store 2")).unwrap();
     let refused = Embedded::open(&options(root.path()));
     assert!(matches!(refused, Err(OpenError::TooNew { version: 2 })));
+}
+
+/// With a flipped bit in its secret the server started, and told every customer that the key was wrong.
+#[test]
+fn a_hurt_secret_ends_the_start_with_74_and_names_the_file() {
+    let root = tempfile::tempdir().unwrap();
+    drop(open(root.path()));
+    let file = root.path().join("secret");
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[20] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    let started = std::process::Command::new(env!("CARGO_BIN_EXE_parlor"))
+        .args(["--public", "127.0.0.1:0", "--internal", "127.0.0.1:0"])
+        .arg("--data-dir")
+        .arg(root.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(started.stderr).unwrap();
+    assert_eq!(started.status.code(), Some(74), "{said}");
+    assert!(
+        said.contains("secret in the data folder is damaged"),
+        "{said}"
+    );
+    assert!(said.contains("restore it from a backup"), "{said}");
 }
 
 #[test]

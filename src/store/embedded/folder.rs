@@ -1,6 +1,7 @@
 //! The data folder: its lock, its format, its secret; opening the engine in it.
 
 mod contents;
+mod small;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,9 +15,10 @@ use super::keeper::Keeper;
 use super::letters::Letters;
 use super::queue::Queue;
 use super::replay::{Damage, Replayed};
-use super::segments::{FOLDER, Sizes};
+use super::segments::Sizes;
 use super::stats::{Stats, add};
 use contents::Contents;
+use small::{check_format, secret};
 
 /// Why the data folder cannot be used. The process ends with 74.
 #[derive(Debug, thiserror::Error)]
@@ -61,8 +63,6 @@ pub enum OpenError {
 pub const REBUILD: &str = "index.rebuild";
 /// The number of the folder's layout.
 pub const FORMAT: u32 = 1;
-const FORMAT_FILE: &str = "FORMAT";
-const SECRET_FILE: &str = "secret";
 
 /// Opens the engine on a disk. `random`: what the secret of a new folder is made of.
 pub fn open(
@@ -78,8 +78,6 @@ pub fn open(
     };
     let lock = disk.lock().map_err(unreadable)?;
     let lock = Held(lock.ok_or_else(|| OpenError::Locked(path.to_owned()))?);
-    // What a process left that was killed before it could sync it: seen, but not yet there for good.
-    disk.sync_folder("").map_err(unreadable)?;
     // What a process left that was killed before it could sync it: seen, but not yet there for good.
     disk.sync_folder("").map_err(unreadable)?;
     check_format(&*disk)?;
@@ -120,8 +118,18 @@ pub fn open(
             "the index could not be written",
         )));
     }
-    let _ = engine.disk.remove(REBUILD);
+    if whole {
+        withdraw_request(&*engine.disk);
+    }
     Ok(engine)
+}
+
+/// The index is new: nobody needs to ask for that any more. Synced, because a power loss would bring the request back. Best
+/// effort: where it stays, the index is made anew once more.
+fn withdraw_request(disk: &dyn Disk) {
+    if disk.remove(REBUILD).is_ok() {
+        let _ = disk.sync_folder("");
+    }
 }
 
 fn report(replayed: &Replayed, whole: bool, stats: &Stats) {
@@ -150,83 +158,7 @@ fn report(replayed: &Replayed, whole: bool, stats: &Stats) {
     );
 }
 
-fn check_format(disk: &dyn Disk) -> Result<(), OpenError> {
-    let Some(bytes) = contents(disk, FORMAT_FILE)? else {
-        let text = format!("parlor store {FORMAT}\n");
-        return write_once(disk, FORMAT_FILE, text.as_bytes()).map_err(OpenError::Io);
-    };
-    let text = String::from_utf8_lossy(&bytes);
-    let version = text
-        .trim()
-        .strip_prefix("parlor store ")
-        .and_then(|number| number.parse().ok());
-    match version {
-        Some(FORMAT) => Ok(()),
-        Some(version) => Err(OpenError::TooNew { version }),
-        None => Err(OpenError::Corrupt {
-            file: FORMAT_FILE.to_owned(),
-            what: "it does not name a format".to_owned(),
-        }),
-    }
-}
-
-fn secret(
-    disk: &dyn Disk,
-    random: &dyn Fn() -> io::Result<[u8; 32]>,
-) -> Result<[u8; 32], OpenError> {
-    if let Some(bytes) = contents(disk, SECRET_FILE)? {
-        return bytes.try_into().map_err(|_| OpenError::Corrupt {
-            file: SECRET_FILE.to_owned(),
-            what: "it is not 32 bytes long".to_owned(),
-        });
-    }
-    if has_log(disk).map_err(OpenError::Io)? {
-        // With another secret no customer could come back to a chat.
-        return Err(OpenError::Corrupt {
-            file: SECRET_FILE.to_owned(),
-            what: "it is missing".to_owned(),
-        });
-    }
-    let secret = random().map_err(OpenError::Io)?;
-    write_once(disk, SECRET_FILE, &secret).map_err(OpenError::Io)?;
-    Ok(secret)
-}
-
-/// Whether the folder is in use: its secret was written before the first segment.
-fn has_log(disk: &dyn Disk) -> io::Result<bool> {
-    match disk.list(FOLDER) {
-        Ok(names) => Ok(names.iter().any(|name| name.ends_with(".seg"))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-fn contents(disk: &dyn Disk, name: &str) -> Result<Option<Vec<u8>>, OpenError> {
-    let read = || {
-        let file = disk.open(name)?;
-        let mut bytes = vec![0; usize::try_from(file.size()?.min(4096)).unwrap_or(0)];
-        let count = file.read_at(&mut bytes, 0)?;
-        bytes.truncate(count);
-        Ok(bytes)
-    };
-    match read() {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if io::Error::kind(&error) == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(OpenError::Io(named(name, &error))),
-    }
-}
-
 /// The error with the file that it is about.
 fn named(file: &str, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{file}: {error}"))
-}
-
-/// Writes a small file so that it is there whole or not at all.
-fn write_once(disk: &dyn Disk, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let draft = format!("{name}.new");
-    let file = disk.create(&draft)?;
-    file.write_at(bytes, 0)?;
-    file.sync()?;
-    disk.rename(&draft, name)?;
-    disk.sync_folder("")
 }

@@ -4,6 +4,8 @@
 //! ([`commit`]); then it counts. The index (redb) says where a session's last record lies and holds what is derived: the
 //! snapshots and deadlines of sleeping sessions, the lists. It is written in the background and never waited for; after a
 //! crash the log behind its last checkpoint is replayed ([`replay`]), and if it is lost it is made from the whole log.
+//! That reads everything there is, so no crash alone asks for it: what a crash may tear is only what the last whole write does
+//! not need ([`index`]). A page that is damaged asks for it, and a write or sync of the index that failed for good.
 //!
 //! What was weighed: one engine for everything (redb, SQLite, LMDB) pays 2 ms and 9–23 KB of device writes for a record of
 //! 300 bytes where the log pays 0.2 ms and 800 bytes; LSM engines come near the log, but their durability bugs would be

@@ -201,11 +201,12 @@ impl Replay<'_> {
         Ok(())
     }
 
-    /// All records of a session have been copied here.
+    /// All records of a session have been copied here. Fewer may be known: of those that were copied some lie in files that
+    /// are still there, and others in one that was emptied since.
     fn apply_copy(&mut self, found: Found, known: Option<Brief>) -> Result<(), Trouble> {
         let header = &found.header;
-        let current = known.is_none_or(|known| known.records == header.number);
-        if !current || (known.is_none() && !self.whole) {
+        let outdated = known.is_some_and(|known| known.records > header.number);
+        if outdated || (known.is_none() && !self.whole) {
             return Ok(());
         }
         let Ok(row) = chain::row(self.segments, header.session, found.place) else {
@@ -213,6 +214,8 @@ impl Replay<'_> {
         };
         if known.is_some() {
             self.adopt(header.session)?;
+        }
+        if known.is_some_and(|known| known.records == header.number) {
             self.hot.relocate(header.session, row);
         } else {
             self.hot.replace(header.session, row);

@@ -3,7 +3,7 @@
 use super::super::hot::Hot;
 use super::super::index::{Index, Position, Trouble};
 use super::super::replay::{Broken, Replayed, replay};
-use super::super::segments::Segments;
+use super::super::segments::{FOLDER, Segments};
 use super::*;
 use crate::id::SessionId;
 

@@ -2,7 +2,8 @@
 //!
 //! redb believes what it reads: a flipped bit in a page of its trees ends the process. So each page is compared with its sum,
 //! kept in a file beside it, before redb sees it. Pages of a durable write are never written over, and are synced before
-//! the page that names them, the first: for that one the sum from before the write counts as well as the one after it.
+//! the page that names them, the first. That one is written over, and a power loss may tear it: so the file of sums has the
+//! last two states of it whole, and where the page is neither, it was to become the newer one.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -11,11 +12,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use redb::StorageBackend;
 
 use crate::store::embedded::disk::File;
+use crate::store::embedded::frame::Reader;
+use crate::store::embedded::row::{seal, unseal};
 
 const PAGE: usize = 4096;
-const MAGIC: [u8; 8] = *b"parsums1";
-/// Magic and the two sums of the first page.
-const HEAD: usize = 16;
+const MAGIC: [u8; 8] = *b"parsums2";
+/// A copy of the first page: its number, the page, and the sum of both.
+const COPY: usize = 8 + PAGE + 4;
+/// Magic and the two copies of the first page.
+const HEAD: usize = MAGIC.len() + 2 * COPY;
 /// So many bytes of sums are written at once.
 const BLOCK: usize = 4096;
 
@@ -36,8 +41,12 @@ struct State {
     /// The first page; it is written last.
     first: Vec<u8>,
     first_changed: bool,
-    /// Which of the two sums is that of the first page on the disk.
+    /// Which of the two copies is the first page on the disk.
     slot: usize,
+    /// The number of the newest copy.
+    number: u64,
+    /// What was found in the file is there for good.
+    settled: bool,
     zeros: u32,
 }
 
@@ -46,7 +55,13 @@ impl Guarded {
     pub(super) fn create(data: Arc<dyn File>, sums: Arc<dyn File>) -> Self {
         let mut bytes = MAGIC.to_vec();
         bytes.resize(HEAD, 0);
-        Self::of(data, sums, bytes, vec![0; PAGE])
+        let created = Self::of(data, sums, bytes, vec![0; PAGE]);
+        {
+            let mut state = created.state();
+            state.dirty = (0..HEAD.div_ceil(BLOCK)).collect();
+            state.settled = true;
+        }
+        created
     }
 
     /// A file with its sums; fails where the first page or the sums are damaged.
@@ -60,23 +75,19 @@ impl Guarded {
             return Err(damaged(0));
         }
         let guarded = Self::of(data, sums, bytes, first);
-        {
-            let mut state = guarded.state();
-            let sum = crc32fast::hash(&state.first);
-            let slot = (0..2).find(|slot| state.slot_sum(*slot) == sum);
-            state.slot = slot.ok_or_else(|| damaged(0))?;
-            state.dirty.clear();
-        }
+        guarded.state().find_first().ok_or_else(|| damaged(0))?;
         Ok(guarded)
     }
 
     fn of(data: Arc<dyn File>, sums: Arc<dyn File>, bytes: Vec<u8>, first: Vec<u8>) -> Self {
         let state = State {
             bytes,
-            dirty: BTreeSet::from([0]),
+            dirty: BTreeSet::new(),
             first,
             first_changed: false,
             slot: 0,
+            number: 0,
+            settled: false,
             zeros: crc32fast::hash(&[0; PAGE]),
         };
         Self {
@@ -124,6 +135,22 @@ impl Guarded {
         Ok(())
     }
 
+    /// Before the first change: what a process left that was killed before it could sync it is seen, but not yet there for
+    /// good, and a power loss in the middle of the next write would take it away from under that. So is a first page that was
+    /// mended.
+    fn settle(&self, state: &mut State) -> io::Result<()> {
+        if !state.settled {
+            if state.first_changed {
+                self.data.write_at(&state.first, 0)?;
+                state.first_changed = false;
+            }
+            self.data.sync()?;
+            self.sums.sync()?;
+            state.settled = true;
+        }
+        Ok(())
+    }
+
     fn write_sums(&self, state: &mut State) -> io::Result<()> {
         if state.dirty.is_empty() {
             return Ok(());
@@ -142,8 +169,44 @@ impl Guarded {
 }
 
 impl State {
-    fn slot_sum(&self, slot: usize) -> u32 {
-        self.read(8 + 4 * slot)
+    /// Compares the first page with its copies, and mends it by them if it is torn; `None` where that cannot be.
+    fn find_first(&mut self) -> Option<()> {
+        let copies = [self.copy(0), self.copy(1)];
+        let newest = usize::from(copies[1].map(|one| one.0) > copies[0].map(|one| one.0));
+        let (number, mended) = copies[newest]?;
+        let same = |slot: &usize| copies[*slot].is_some_and(|(_, page)| page == self.first);
+        let (slot, mended) = match [newest, 1 - newest].into_iter().find(same) {
+            Some(slot) => (slot, None),
+            // Where a copy is damaged, the page may be that one, and the other too old: its pages were written over.
+            None if copies.contains(&None) => return None,
+            None => (newest, Some(mended.to_vec())),
+        };
+        self.slot = slot;
+        self.number = number;
+        if let Some(page) = mended {
+            self.first = page;
+            self.first_changed = true;
+        }
+        Some(())
+    }
+
+    /// A sound copy of the first page, and its number.
+    fn copy(&self, slot: usize) -> Option<(u64, &[u8])> {
+        let start = MAGIC.len() + slot * COPY;
+        let (number, page) = unseal(&self.bytes[start..start + COPY])?.split_at(8);
+        // An empty one was never written.
+        let number = Reader(number).u64();
+        (number > 0).then_some((number, page))
+    }
+
+    /// Puts the first page in place of the copy that is not on the disk.
+    fn put_copy(&mut self) -> usize {
+        let slot = 1 - self.slot;
+        self.number += 1;
+        let mut copy = self.number.to_le_bytes().to_vec();
+        copy.extend_from_slice(&self.first);
+        self.put(MAGIC.len() + slot * COPY, &seal(copy));
+        slot
     }
 
     /// The sum of a page other than the first; a page without one is full of zeros.
@@ -157,7 +220,7 @@ impl State {
 
     fn set(&mut self, page: usize, sum: u32) {
         self.lengthen(page + 1);
-        self.write(HEAD + 4 * page, sum);
+        self.put(HEAD + 4 * page, &sum.to_le_bytes());
     }
 
     fn lengthen(&mut self, pages: usize) {
@@ -165,7 +228,7 @@ impl State {
         while self.bytes.len() < HEAD + 4 * pages {
             let at = self.bytes.len();
             self.bytes.extend_from_slice(&[0; 4]);
-            self.write(at, zeros);
+            self.put(at, &zeros.to_le_bytes());
         }
     }
 
@@ -175,9 +238,10 @@ impl State {
         u32::from_le_bytes(bytes)
     }
 
-    fn write(&mut self, at: usize, sum: u32) {
-        self.bytes[at..at + 4].copy_from_slice(&sum.to_le_bytes());
-        self.dirty.insert(at / BLOCK);
+    fn put(&mut self, at: usize, bytes: &[u8]) {
+        let end = at + bytes.len();
+        self.bytes[at..end].copy_from_slice(bytes);
+        self.dirty.extend(at / BLOCK..=(end - 1) / BLOCK);
     }
 }
 
@@ -209,11 +273,12 @@ impl StorageBackend for Guarded {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
+        let mut state = self.state();
+        self.settle(&mut state)?;
         self.data.resize(len)?;
         let pages = usize::try_from(len)
             .map_err(io::Error::other)?
             .div_ceil(PAGE);
-        let mut state = self.state();
         if state.bytes.len() > HEAD + 4 * pages {
             state.bytes.truncate(HEAD + 4 * pages);
             self.sums.resize(state.bytes.len() as u64)?;
@@ -224,19 +289,16 @@ impl StorageBackend for Guarded {
 
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.state();
-        let changed = state.first_changed;
-        if changed {
-            let (slot, sum) = (1 - state.slot, crc32fast::hash(&state.first));
-            state.write(8 + 4 * slot, sum);
-        }
+        self.settle(&mut state)?;
+        let copy = state.first_changed.then(|| state.put_copy());
         self.write_sums(&mut state)?;
-        if changed {
+        if copy.is_some() {
             self.data.write_at(&state.first, 0)?;
         }
         self.data.sync()?;
-        if changed {
+        if let Some(slot) = copy {
             state.first_changed = false;
-            state.slot = 1 - state.slot;
+            state.slot = slot;
         }
         Ok(())
     }
@@ -244,6 +306,7 @@ impl StorageBackend for Guarded {
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let start = usize::try_from(offset).map_err(io::Error::other)?;
         let mut state = self.state();
+        self.settle(&mut state)?;
         self.note(&mut state, data, start)?;
         let skipped = PAGE.saturating_sub(start).min(data.len());
         self.data

@@ -1,5 +1,7 @@
 //! One life of a store: work, trouble, a restart, and a look at what is there.
 
+mod tally;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -9,43 +11,13 @@ use crate::clock::Instant;
 use crate::id::{Epoch, SessionId};
 use crate::store::embedded::sim::{Dice, Fault, Kind, Times};
 use crate::store::{Condition, Error, Lane as _};
+pub(super) use tally::Tally;
 
 /// Crashes in one life.
 pub(super) const CRASHES: u64 = 20;
 const SESSIONS: u64 = 5;
 /// A crash comes within so many operations of the disk.
 const OPERATIONS: u64 = 60;
-
-/// What a life has been through.
-#[derive(Debug, Default)]
-pub(super) struct Tally {
-    /// Ends of the machine or of the process, in its work and in its starts.
-    pub(super) crashes: u64,
-    /// Those of them that came in a start.
-    pub(super) restarts_cut: u64,
-    /// Disks that broke.
-    pub(super) breaks: u64,
-    /// Full disks that had room again.
-    pub(super) refills: u64,
-    /// Segments that were emptied.
-    pub(super) retired: u64,
-    /// Writes of the index.
-    pub(super) index_writes: u64,
-    /// Starts that had to make the index anew, though no disk was broken.
-    pub(super) rebuilds: u64,
-}
-
-impl Tally {
-    pub(super) fn add(&mut self, other: &Self) {
-        self.crashes += other.crashes;
-        self.restarts_cut += other.restarts_cut;
-        self.breaks += other.breaks;
-        self.refills += other.refills;
-        self.retired += other.retired;
-        self.index_writes += other.index_writes;
-        self.rebuilds += other.rebuilds;
-    }
-}
 
 /// What the outside knows of a session.
 #[derive(Clone, Debug, Default)]
@@ -206,9 +178,9 @@ impl Life {
         let engine = World::try_open(&self.world.disk);
         self.world
             .adopt(engine.unwrap_or_else(|error| panic!("seed {}: {error}", self.seed)));
-        // Only a start that makes the index anew writes it.
-        let rebuilt = self.world.engine().stats.index_writes.load(Relaxed) > 0;
-        self.tally.rebuilds += u64::from(rebuilt && !std::mem::take(&mut self.broken));
+        let rebuilt = self.world.was_made_anew();
+        self.tally.rebuilds += u64::from(rebuilt && !self.broken);
+        self.broken = false;
     }
 
     fn act(&mut self) {

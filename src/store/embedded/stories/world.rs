@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,6 +17,9 @@ use crate::store::embedded::queue::LaneState;
 use crate::store::embedded::segments::Sizes;
 use crate::store::embedded::sim::SimDisk;
 use crate::store::{Batch, Completion, Error, Lane, Record, Remembered, Snapshot, codec};
+
+/// What the disk's randomness makes.
+pub(super) const SECRET: [u8; 32] = [7; 32];
 
 pub(super) struct World {
     pub(super) disk: SimDisk,
@@ -52,7 +56,7 @@ impl World {
             most_bytes: 16 << 10,
         };
         let disk = Arc::new(disk.clone());
-        folder::open(disk, Path::new("simulated"), sizes, true, &|| Ok([7; 32]))
+        folder::open(disk, Path::new("simulated"), sizes, true, &|| Ok(SECRET))
     }
 
     pub(super) fn open(&mut self) {
@@ -73,6 +77,11 @@ impl World {
 
     pub(super) fn engine(&self) -> &Engine {
         self.engine.as_ref().unwrap()
+    }
+
+    /// Whether the start made the index anew: only then does it write it.
+    pub(super) fn was_made_anew(&self) -> bool {
+        self.engine().stats.index_writes.load(Relaxed) > 0
     }
 
     pub(super) fn lane(&mut self) -> &mut EmbeddedLane {
