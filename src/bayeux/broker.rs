@@ -47,6 +47,7 @@ pub enum Told {
     Confirmed(u64, u64),
     Rewind(u64, u64),
     Drained,
+    AnswersRead,
     Gone(&'static str),
 }
 
@@ -302,6 +303,7 @@ impl Broker {
                 self.answer_session(id, Input::Rewound { stream });
             }
             Output::Drained => self.told.push(Told::Drained),
+            Output::AnswersRead => self.told.push(Told::AnswersRead),
             Output::Gone(how) => {
                 self.told.push(Told::Gone(match how {
                     Ending::Disconnected(_) => "disconnected",

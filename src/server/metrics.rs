@@ -17,6 +17,7 @@ use crate::http::slots::Slots;
 use crate::hub::Load;
 use crate::store::embedded::{GROUP_BOUNDS, Histogram, LATENCY_BOUNDS_MICROS, Stats};
 use crate::tasks::shards::Gauges;
+use crate::transport::agents::Agents;
 use crate::transport::{Counters, Registry};
 
 /// What is looked up.
@@ -24,6 +25,7 @@ pub(super) struct Watched {
     pub(super) stats: Arc<Stats>,
     pub(super) customers: Arc<Registry>,
     pub(super) agents: Arc<Registry>,
+    pub(super) desks: Arc<Agents>,
     pub(super) load: Arc<Load>,
     pub(super) gauges: Arc<Gauges>,
     pub(super) limits: Arc<RateLimits>,
@@ -113,6 +115,19 @@ impl Watched {
             each.iter()
                 .map(|(_, counters, _)| counters.clients_refused)
                 .sum(),
+        )?;
+        let desks = self.desks.counters();
+        counter(
+            encoder,
+            "parlor_agent_requests_waited",
+            "Requests of agents that waited until more answers were read: [limits] answers-size",
+            desks.waited,
+        )?;
+        counter(
+            encoder,
+            "parlor_agent_requests_refused",
+            "Requests of agents refused because too many waited: [limits] requests-waiting",
+            desks.refused,
         )
     }
 

@@ -52,7 +52,10 @@ impl Session {
         // The events a request earns go out in its own reply.
         let busy = held.carrier == Carrier::Http
             && !self.connects_only()
-            && self.exchanges.iter().any(|e| e.carrier == Carrier::Http);
+            && self
+                .exchanges
+                .iter()
+                .any(|e| e.carrier == Carrier::Http && !e.is_put_off());
         if by_connect && !busy && self.queue.can_take(self.may_keep()) {
             self.answer_held(now);
         }
@@ -261,5 +264,6 @@ impl Session {
             self.wants_room = false;
             self.outputs.push_back(Output::Drained);
         }
+        self.tell_read();
     }
 }

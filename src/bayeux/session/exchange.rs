@@ -22,7 +22,7 @@ pub struct Exchange {
     pub id: ExchangeId,
     pub connection: ConnectionId,
     pub carrier: Carrier,
-    pub deadline: Instant,
+    pub answer_by: Instant,
     pub slots: Vec<Slot>,
     /// Its WebSocket has ended: nobody is left to answer.
     pub moot: bool,
@@ -38,6 +38,8 @@ pub enum Slot {
         id: Option<Box<str>>,
         channel: Box<str>,
         stamped: bool,
+        /// The application does it later.
+        put_off: bool,
     },
     Subscribe {
         question: u64,
@@ -68,7 +70,7 @@ impl Session {
             id: request.exchange,
             connection: request.connection,
             carrier: request.carrier,
-            deadline: now.instant + self.config.publish_timeout,
+            answer_by: now.instant + self.config.publish_timeout,
             slots,
             moot: false,
         });
@@ -86,9 +88,10 @@ impl Session {
 
     /// Answers what has waited too long; the publish may still happen.
     pub(super) fn expire_exchanges(&mut self, now: Instant) {
-        if self.exchanges.iter().any(|e| e.deadline <= now) {
+        let is_late = |deadline: Option<Instant>| deadline.is_some_and(|at| at <= now);
+        if self.exchanges.iter().any(|e| is_late(e.deadline())) {
             let error = Error::PublishTimeout.to_string();
-            self.answer_publish(|_, deadline| deadline <= now, Some(&error));
+            self.answer_publish(|_, deadline| is_late(deadline), Some(&error));
             self.finish_exchanges();
         }
     }
@@ -150,6 +153,7 @@ impl Session {
                     id: message.id.clone(),
                     channel: name.into(),
                     stamped: message.stamped,
+                    put_off: false,
                 };
             }
             // The pause it is advised is taken back with the next reply.
@@ -194,6 +198,7 @@ impl Session {
             id: message.id.clone(),
             channel: channel.into(),
             stamped: message.stamped,
+            put_off: recent.is_put_off(publish),
         }
     }
 
@@ -210,17 +215,23 @@ impl Session {
         reply.encode()
     }
 
-    fn answer_publish(&mut self, whose: impl Fn(u64, Instant) -> bool, error: Option<&str>) {
+    fn answer_publish(
+        &mut self,
+        whose: impl Fn(u64, Option<Instant>) -> bool,
+        error: Option<&str>,
+    ) {
         let now = Timestamp(self.wall);
         for exchange in &mut self.exchanges {
+            let deadline = exchange.deadline();
             for slot in &mut exchange.slots {
                 if let Slot::Publish {
                     publish,
                     id,
                     channel,
                     stamped,
+                    ..
                 } = slot
-                    && whose(*publish, exchange.deadline)
+                    && whose(*publish, deadline)
                 {
                     let stamp = stamped.then_some(now);
                     *slot = Slot::Ready(publish_reply(id.as_deref(), channel, error, stamp));
