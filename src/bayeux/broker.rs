@@ -48,6 +48,7 @@ pub enum Told {
     Rewind(u64, u64),
     Drained,
     AnswersRead,
+    GivenUp(u64),
     Gone(&'static str),
 }
 
@@ -303,6 +304,7 @@ impl Broker {
                 self.answer_session(id, Input::Rewound { stream });
             }
             Output::Drained => self.told.push(Told::Drained),
+            Output::GivenUp { publish } => self.told.push(Told::GivenUp(publish)),
             Output::AnswersRead => self.told.push(Told::AnswersRead),
             Output::Gone(how) => {
                 self.told.push(Told::Gone(match how {

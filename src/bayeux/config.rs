@@ -48,6 +48,8 @@ pub struct Config {
     pub publishes_max: usize,
     /// How long the application may take for a publish before it is answered as failed.
     pub publish_timeout: Duration,
+    /// How long the application may put a publish off: shorter than clients wait for the answer to one (10 s for CometD's).
+    pub put_off_max: Duration,
     /// The activity extension: a session that publishes nothing for so long is ended.
     pub activity_timeout: Option<Duration>,
 }
@@ -82,6 +84,7 @@ impl Default for Config {
             unconfirmed_bytes_max: 64 * 1024,
             publishes_max: 256,
             publish_timeout: Duration::from_secs(30),
+            put_off_max: Duration::from_secs(5),
             activity_timeout: None,
         }
     }

@@ -240,6 +240,10 @@ impl Party for Session {
         self.0.go_on();
     }
 
+    fn given_up(&self, publish: u64) {
+        self.0.give_up(publish);
+    }
+
     fn gone(&self, how: Gone) {
         let agent = &self.0;
         agent.clear_desk();

@@ -74,6 +74,9 @@ pub trait Party: Send + Sync {
     fn drained(&self);
     /// No more answers are unread than was asked for by [`Handle::has_read`].
     fn answers_read(&self) {}
+    /// The publish of this [number](PublishDone::number) has been put off for too long. If it has not been begun, it is to
+    /// be answered that it will not be.
+    fn given_up(&self, _publish: u64) {}
     /// The client is gone for good; no other call follows, except for publishes it made before.
     fn gone(&self, how: Gone);
 }
@@ -125,6 +128,11 @@ impl PublishDone {
     /// What the publish came in.
     pub fn source(&self) -> &Source {
         &self.source
+    }
+
+    /// Its number among the publishes of its client.
+    pub fn number(&self) -> Option<u64> {
+        self.publish
     }
 
     /// It waits until the client has read more of its answers; [`begun`](Self::begun) follows, or an answer.

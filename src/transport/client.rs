@@ -287,6 +287,7 @@ impl Client {
             Output::Confirmed { stream, position } => party.confirmed(stream, position),
             Output::Drained => party.drained(),
             Output::AnswersRead => party.answers_read(),
+            Output::GivenUp { publish } => party.given_up(publish),
             Output::TooOften {
                 publish,
                 channel,

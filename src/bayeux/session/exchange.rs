@@ -23,6 +23,8 @@ pub struct Exchange {
     pub connection: ConnectionId,
     pub carrier: Carrier,
     pub answer_by: Instant,
+    /// Until when those of its publishes that are put off may be.
+    pub put_off_until: Option<Instant>,
     pub slots: Vec<Slot>,
     /// Its WebSocket has ended: nobody is left to answer.
     pub moot: bool,
@@ -71,6 +73,7 @@ impl Session {
             connection: request.connection,
             carrier: request.carrier,
             answer_by: now.instant + self.config.publish_timeout,
+            put_off_until: None,
             slots,
             moot: false,
         });
@@ -88,10 +91,9 @@ impl Session {
 
     /// Answers what has waited too long; the publish may still happen.
     pub(super) fn expire_exchanges(&mut self, now: Instant) {
-        let is_late = |deadline: Option<Instant>| deadline.is_some_and(|at| at <= now);
-        if self.exchanges.iter().any(|e| is_late(e.deadline())) {
+        if self.exchanges.iter().any(|e| e.answer_by <= now) {
             let error = Error::PublishTimeout.to_string();
-            self.answer_publish(|_, deadline| is_late(deadline), Some(&error));
+            self.answer_publish(|_, answer_by| answer_by <= now, Some(&error));
             self.finish_exchanges();
         }
     }
@@ -215,14 +217,9 @@ impl Session {
         reply.encode()
     }
 
-    fn answer_publish(
-        &mut self,
-        whose: impl Fn(u64, Option<Instant>) -> bool,
-        error: Option<&str>,
-    ) {
+    fn answer_publish(&mut self, whose: impl Fn(u64, Instant) -> bool, error: Option<&str>) {
         let now = Timestamp(self.wall);
         for exchange in &mut self.exchanges {
-            let deadline = exchange.deadline();
             for slot in &mut exchange.slots {
                 if let Slot::Publish {
                     publish,
@@ -231,7 +228,7 @@ impl Session {
                     stamped,
                     ..
                 } = slot
-                    && whose(*publish, deadline)
+                    && whose(*publish, exchange.answer_by)
                 {
                     let stamp = stamped.then_some(now);
                     *slot = Slot::Ready(publish_reply(id.as_deref(), channel, error, stamp));

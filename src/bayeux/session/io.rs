@@ -170,6 +170,11 @@ pub enum Output {
         /// The position.
         position: u64,
     },
+    /// The publish has been put off for too long. If it has not been begun, it is to be answered that it will not be.
+    GivenUp {
+        /// The number of the publish.
+        publish: u64,
+    },
     /// There is room after an [`Offer::Full`].
     Drained,
     /// As many answers have been read as was asked for by [`Session::has_read`].

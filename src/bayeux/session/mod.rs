@@ -129,7 +129,7 @@ impl Session {
             Input::Request(request) => self.request(request, now),
             Input::Subscribed { question, result } => self.subscribed(question, result),
             Input::Published { publish, result } => self.published(publish, result),
-            Input::PutOff { publish } => self.put_off(publish),
+            Input::PutOff { publish } => self.put_off(publish, at),
             Input::Begun { publish } => self.begun(publish, at),
             Input::Rewound { stream } => self.rewound(stream),
             Input::Abandoned { exchange } => self.abandoned(exchange, at),
@@ -171,12 +171,13 @@ impl Session {
 
     /// When to come with [`Input::Timeout`], at the latest.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let exchange = self.exchanges.iter().filter_map(Exchange::deadline).min();
+        let exchange = self.exchanges.iter().map(Exchange::deadline).min();
         if self.over {
             return exchange;
         }
         let held = self.held.as_ref().map(|held| held.until);
-        let expires = self.expires.filter(|_| !self.is_busy());
+        // A request under way keeps the session alive.
+        let expires = self.expires.filter(|_| self.exchanges.is_empty());
         [held, expires, exchange, self.inactive_at()]
             .into_iter()
             .flatten()
@@ -219,6 +220,7 @@ impl Session {
     }
 
     fn timeout(&mut self, now: Instant) {
+        self.give_up(now);
         self.expire_exchanges(now);
         if self.over {
             return;
@@ -228,7 +230,7 @@ impl Session {
         }
         if self.held.as_ref().is_some_and(|held| held.until <= now) {
             self.answer_held(now);
-        } else if self.expires.is_some_and(|at| at <= now) && !self.is_busy() {
+        } else if self.expires.is_some_and(|at| at <= now) && self.exchanges.is_empty() {
             self.end(Ending::Expired);
         }
     }

@@ -1,14 +1,13 @@
 //! Publishes that the application puts off until the client has read more of the answers it has asked for.
 //!
 //! A publish that is put off does not count for how much may be unanswered: the client's next connect, which shows what it
-//! has read, may stand behind it on the same WebSocket. Nor does it keep the session of a client alive that has gone. Over a
-//! WebSocket it may wait as long as the session lives. An HTTP request is answered after the usual time: its client may
-//! be one that reads nothing before.
+//! has read, may stand behind it on the same WebSocket. It is not put off for long: clients close a WebSocket on which an
+//! answer does not come, and browsers have few connections for requests that are not answered.
 
 use crate::clock::Instant;
 
 use super::exchange::{Exchange, Slot};
-use super::{Carrier, Event, Now, Output, Session};
+use super::{Event, Now, Output, Session};
 
 impl Session {
     /// Queues an answer: an event that cannot be fetched again, and is not refused. How many may wait is for the
@@ -41,12 +40,15 @@ impl Session {
         }
     }
 
-    pub(super) fn put_off(&mut self, publish: u64) {
+    pub(super) fn put_off(&mut self, publish: u64, now: Instant) {
         if let Some(recent) = &mut self.recent {
             recent.put_off(publish);
         }
+        let until = now + self.config.put_off_max;
         for exchange in &mut self.exchanges {
-            exchange.mark(publish, true);
+            if exchange.mark(publish, true) {
+                exchange.put_off_until.get_or_insert(until);
+            }
         }
     }
 
@@ -58,13 +60,29 @@ impl Session {
         for exchange in &mut self.exchanges {
             if exchange.mark(publish, false) {
                 exchange.answer_by = answer_by;
+                exchange
+                    .put_off_until
+                    .take_if(|_| !exchange.slots.iter().any(Slot::is_put_off));
             }
         }
     }
 
-    /// Whether a request is under way, which keeps the session alive.
-    pub(super) fn is_busy(&self) -> bool {
-        !self.exchanges.iter().all(Exchange::is_put_off)
+    /// Has the application answer what has been put off for too long.
+    pub(super) fn give_up(&mut self, now: Instant) {
+        for exchange in &mut self.exchanges {
+            if exchange.put_off_until.take_if(|at| *at <= now).is_none() {
+                continue;
+            }
+            let given_up = exchange.slots.iter().filter_map(|slot| match slot {
+                Slot::Publish {
+                    publish,
+                    put_off: true,
+                    ..
+                } => Some(Output::GivenUp { publish: *publish }),
+                _ => None,
+            });
+            self.outputs.extend(given_up);
+        }
     }
 
     /// Publishes or requests that are unanswered and not put off. Each publish that is excuses one request: a repetition
@@ -78,16 +96,15 @@ impl Session {
 }
 
 impl Exchange {
-    /// When it is answered at the latest.
-    pub fn deadline(&self) -> Option<Instant> {
-        let waits = self.carrier == Carrier::Socket && self.is_put_off();
-        (!waits).then_some(self.answer_by)
+    /// When something has to happen to it at the latest.
+    pub fn deadline(&self) -> Instant {
+        let until = self.put_off_until;
+        until.map_or(self.answer_by, |until| until.min(self.answer_by))
     }
 
     /// Whether a publish of it is put off.
     pub fn is_put_off(&self) -> bool {
-        let put_off = |slot: &Slot| matches!(slot, Slot::Publish { put_off: true, .. });
-        self.slots.iter().any(put_off)
+        self.slots.iter().any(Slot::is_put_off)
     }
 
     /// Notes of a publish whether it is put off; tells whether the publish is one of this request.
@@ -104,5 +121,11 @@ impl Exchange {
             }
         }
         known
+    }
+}
+
+impl Slot {
+    fn is_put_off(&self) -> bool {
+        matches!(self, Self::Publish { put_off: true, .. })
     }
 }

@@ -95,13 +95,16 @@ impl<T> Desk<T> {
         let begins = first.is_some_and(|ticket| self.begins(ticket, limits, has_read));
         self.going = begins;
         let next = self.waiting.pop_front_if(|_| begins)?;
-        self.waiting_bytes -= next.0.bytes;
-        if self.waiting.is_empty() {
-            // An idle agent holds no buffer.
-            self.waiting = VecDeque::new();
-            self.refusing = false;
-        }
+        self.removed(next.0);
         Some(next)
+    }
+
+    /// Takes one back that waits.
+    pub fn withdraw(&mut self, is_it: impl Fn(&T) -> bool) -> Option<T> {
+        let place = self.waiting.iter().position(|(_, one)| is_it(one))?;
+        let (ticket, request) = self.waiting.remove(place)?;
+        self.removed(ticket);
+        Some(request)
     }
 
     /// A request has been answered.
@@ -114,6 +117,15 @@ impl<T> Desk<T> {
         self.waiting_bytes = 0;
         let waiting = std::mem::take(&mut self.waiting);
         waiting.into_iter().map(|(_, request)| request)
+    }
+
+    fn removed(&mut self, ticket: Ticket) {
+        self.waiting_bytes -= ticket.bytes;
+        if self.waiting.is_empty() {
+            // An idle agent holds no buffer.
+            self.waiting = VecDeque::new();
+            self.refusing = false;
+        }
     }
 
     fn begins(

@@ -71,6 +71,18 @@ impl Agent {
         }
     }
 
+    /// A request has waited for too long: it will not be done.
+    pub(super) fn give_up(self: &Arc<Self>, publish: u64) {
+        let is_it = |waiting: &Waiting| waiting.done.number() == Some(publish);
+        let given_up = self.desk().withdraw(is_it);
+        if let Some(Waiting { done, .. }) = given_up {
+            self.shared.refused.fetch_add(1, Ordering::Relaxed);
+            done.fail(UNAVAILABLE);
+            // It may have stood before one that need not wait.
+            self.go_on();
+        }
+    }
+
     /// The agent is gone: what has not been begun will not be.
     pub(super) fn clear_desk(&self) {
         let waiting = self.desk().clear();
