@@ -92,6 +92,30 @@ impl Agent {
         answers
     }
 
+    /// Asks for several things, each by itself, and listens as clients do; their answers, in the order in which they come.
+    pub async fn ask_and_listen(&mut self, requests: &[Value]) -> Vec<Value> {
+        let first = self.serial + 1;
+        for request in requests {
+            self.serial += 1;
+            let id = format!("r{}", self.serial);
+            let mut data = request.clone();
+            data["requestId"] = json!(id);
+            let client = &self.bayeux.client_id;
+            let message = json!([{"id": id, "channel": CHANNEL, "clientId": client, "data": data}]);
+            self.bayeux.send(message).await;
+        }
+        let ids: Vec<_> = (first..=self.serial).map(|id| format!("r{id}")).collect();
+        let mut answers = Vec::new();
+        while answers.len() < ids.len() {
+            let message = within("an answer", self.read()).await;
+            match ids.iter().any(|id| message["requestId"] == id.as_str()) {
+                true => answers.push(message),
+                false => self.unasked.push_back(message),
+            }
+        }
+        answers
+    }
+
     /// Joins a chat, for everybody to see; returns the answer.
     pub async fn join(&mut self, session: &str) -> Value {
         self.ask("join", json!({"session": session, "visibility": "ALL"}))

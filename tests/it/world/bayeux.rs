@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -48,6 +49,8 @@ pub struct Bayeux {
     pub greeting: Value,
     held: Option<String>,
     events: VecDeque<Value>,
+    /// Those to what was sent without waiting, over long-polling.
+    replies: VecDeque<JoinHandle<Reply>>,
     serial: u64,
 }
 
@@ -85,6 +88,7 @@ impl Bayeux {
             greeting: Value::Null,
             held: None,
             events: VecDeque::new(),
+            replies: VecDeque::new(),
             serial: 0,
         };
         let mut hello = json!({"channel": "/meta/handshake", "version": "1.0", "minimumVersion": "1.0",
@@ -136,6 +140,21 @@ impl Bayeux {
             }
         }
         replies
+    }
+
+    /// Sends messages exactly as they are, and does not wait for the replies: listening goes on meanwhile.
+    pub async fn send(&mut self, messages: Value) {
+        match &mut self.wire {
+            Wire::Socket(socket) => {
+                let text = Message::text(messages.to_string());
+                socket.send(text).await.unwrap();
+            }
+            Wire::Polling(polling) => {
+                let (caller, request) = (polling.caller.clone(), polling.request("/", &messages));
+                let reply = tokio::spawn(async move { caller.send(request).await });
+                self.replies.push_back(reply);
+            }
+        }
     }
 
     /// Subscribes; it must succeed.
@@ -279,8 +298,11 @@ impl Bayeux {
 
     async fn listen(&mut self) {
         let Door::Socket = self.door() else {
-            let reply = self.meta_connect(None).await;
+            // Events may come with other replies as well, which are looked at in between.
+            let timeout = (!self.replies.is_empty()).then_some(100);
+            let reply = self.meta_connect(timeout).await;
             assert_eq!(reply["successful"], true, "{reply}");
+            self.sort_replies().await;
             return;
         };
         if self.held.is_none() {
@@ -288,6 +310,16 @@ impl Bayeux {
         }
         let batch = self.read_frame().await;
         self.sort(batch);
+    }
+
+    /// Takes the events that came with replies that nobody has waited for.
+    async fn sort_replies(&mut self) {
+        while self.replies.front().is_some_and(JoinHandle::is_finished)
+            && let Some(reply) = self.replies.pop_front()
+        {
+            let batch = reply.await.unwrap().json();
+            self.sort(batch.as_array().cloned().unwrap_or_default());
+        }
     }
 
     async fn send_connect(&mut self) {
