@@ -1,5 +1,7 @@
 //! What an operator sees at `/metrics`. It is counted where it happens, and looked up here when somebody asks.
 
+mod process;
+
 use std::fmt::{Debug, Error, Formatter};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -11,7 +13,6 @@ use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry as Metrics;
 
-use super::usage::Usage;
 use crate::http::rate_limit::RateLimits;
 use crate::http::slots::Slots;
 use crate::hub::Load;
@@ -48,7 +49,7 @@ impl Collector for Watched {
         self.encode_sessions(&mut encoder)?;
         self.encode_events(&mut encoder)?;
         self.encode_store(&mut encoder)?;
-        encode_process(&mut encoder)
+        process::encode(&mut encoder)
     }
 }
 
@@ -251,49 +252,6 @@ impl Watched {
             1.0,
         )
     }
-}
-
-/// Under the names that Prometheus gives every process.
-fn encode_process(encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
-    let Some(usage) = Usage::now() else {
-        return Ok(());
-    };
-    gauge(
-        encoder,
-        "process_resident_memory_bytes",
-        "Memory in use",
-        usage.resident_bytes,
-    )?;
-    gauge(
-        encoder,
-        "process_open_fds",
-        "File descriptors in use",
-        usage.open_fds,
-    )?;
-    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-        let tasks = runtime.metrics().num_alive_tasks() as u64;
-        gauge(encoder, "parlor_tasks", "Tasks of the runtime", tasks)?;
-    }
-    gauge(
-        encoder,
-        "process_max_fds",
-        "File descriptors there may be",
-        usage.max_fds,
-    )?;
-    let cpu = ConstCounter::new(usage.cpu_seconds);
-    cpu.encode(encoder.encode_descriptor(
-        "process_cpu_seconds",
-        "Processor time used",
-        None,
-        cpu.metric_type(),
-    )?)?;
-    let start = ConstGauge::new(usage.start_time_seconds);
-    start.encode(encoder.encode_descriptor(
-        "process_start_time_seconds",
-        "When the process began, in seconds since 1970",
-        None,
-        start.metric_type(),
-    )?)
 }
 
 impl Debug for Watched {

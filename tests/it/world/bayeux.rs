@@ -1,5 +1,7 @@
 //! A Bayeux client that does nothing by itself: what it sends and when it listens is up to the story.
 
+mod polling;
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
@@ -11,6 +13,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::{Caller, Reply, within};
+use polling::Polling;
 
 /// The transport a client comes by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -381,51 +384,4 @@ async fn socket(address: SocketAddr, path: &str) -> WebSocketStream<TcpStream> {
     stream.set_nodelay(true).unwrap();
     let upgrade = tokio_tungstenite::client_async(format!("ws://{address}{path}"), stream);
     within("the WebSocket upgrade", upgrade).await.unwrap().0
-}
-
-struct Polling {
-    caller: Caller,
-    base: String,
-    cookie: Option<String>,
-    set_cookie: String,
-}
-
-impl Polling {
-    fn new(base: String) -> Self {
-        Self {
-            caller: Caller::new(),
-            base,
-            cookie: None,
-            set_cookie: String::new(),
-        }
-    }
-
-    /// Nothing where the connection ends before the answer, or the answer is another than a good one.
-    async fn try_post(&mut self, messages: &Value) -> Option<Vec<Value>> {
-        let reply = self.caller.try_send(self.request("/", messages)).await?;
-        let good = reply.status == 200;
-        good.then(|| reply.json().as_array().cloned().unwrap_or_default())
-    }
-
-    async fn post(&mut self, suffix: &str, messages: &Value) -> Reply {
-        let reply = self.caller.send(self.request(suffix, messages)).await;
-        let set = reply.header("set-cookie");
-        if set.starts_with("BAYEUX_BROWSER=") {
-            set.clone_into(&mut self.set_cookie);
-            self.cookie = set.split(';').next().map(str::to_owned);
-        }
-        reply
-    }
-
-    fn request(&self, suffix: &str, messages: &Value) -> reqwest::RequestBuilder {
-        let url = format!("{}{suffix}", self.base);
-        let mut request = self
-            .caller
-            .request(reqwest::Method::POST, &url)
-            .header("content-type", "application/json");
-        if let Some(cookie) = &self.cookie {
-            request = request.header("cookie", cookie);
-        }
-        request.body(messages.to_string())
-    }
 }
