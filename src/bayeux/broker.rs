@@ -47,6 +47,8 @@ pub enum Told {
     Confirmed(u64, u64),
     Rewind(u64, u64),
     Drained,
+    AnswersRead,
+    GivenUp(u64),
     Gone(&'static str),
 }
 
@@ -302,6 +304,8 @@ impl Broker {
                 self.answer_session(id, Input::Rewound { stream });
             }
             Output::Drained => self.told.push(Told::Drained),
+            Output::GivenUp { publish } => self.told.push(Told::GivenUp(publish)),
+            Output::AnswersRead => self.told.push(Told::AnswersRead),
             Output::Gone(how) => {
                 self.told.push(Told::Gone(match how {
                     Ending::Disconnected(_) => "disconnected",

@@ -42,15 +42,14 @@ pub struct Config {
     pub queue_bytes_max: usize,
     /// Events waiting for one session.
     pub queue_messages_max: usize,
-    /// Bytes waiting for one session beyond which an event that cannot be fetched again is refused too; not less than
-    /// `queue_bytes_max`. Several large answers may come at the same moment, and whoever asked reads them as fast as it can.
-    pub answers_bytes_max: usize,
     /// Bytes of events that went out, are not confirmed and cannot be fetched again from the application.
     pub unconfirmed_bytes_max: usize,
     /// Publishes one session may have unanswered; further WebSocket frames are not read meanwhile.
     pub publishes_max: usize,
     /// How long the application may take for a publish before it is answered as failed.
     pub publish_timeout: Duration,
+    /// How long the application may put a publish off: shorter than clients wait for the answer to one (10 s for CometD's).
+    pub put_off_max: Duration,
     /// The activity extension: a session that publishes nothing for so long is ended.
     pub activity_timeout: Option<Duration>,
 }
@@ -82,10 +81,10 @@ impl Default for Config {
             subscriptions_max: 20,
             queue_bytes_max: 256 * 1024,
             queue_messages_max: 1_000,
-            answers_bytes_max: 0,
             unconfirmed_bytes_max: 64 * 1024,
             publishes_max: 256,
             publish_timeout: Duration::from_secs(30),
+            put_off_max: Duration::from_secs(5),
             activity_timeout: None,
         }
     }

@@ -17,17 +17,24 @@ impl Queue {
     /// Takes the event if it fits. One event alone always does, whatever its size.
     pub fn offer(&mut self, event: Event, config: &Config) -> Result<(), Event> {
         let bytes = self.bytes + event.message.len();
-        let bytes_max = match event.source {
-            Some(_) => config.queue_bytes_max,
-            None => config.queue_bytes_max.max(config.answers_bytes_max),
-        };
-        let fits = self.events.len() < config.queue_messages_max && bytes <= bytes_max;
+        let fits = self.events.len() < config.queue_messages_max && bytes <= config.queue_bytes_max;
         if !fits && !self.events.is_empty() {
             return Err(event);
         }
-        self.bytes = bytes;
-        self.events.push_back(event);
+        self.push(event);
         Ok(())
+    }
+
+    /// Takes the event whether or not it fits.
+    pub fn push(&mut self, event: Event) {
+        self.bytes += event.message.len();
+        self.events.push_back(event);
+    }
+
+    /// Bytes of the events that cannot be fetched again.
+    pub fn answer_bytes(&self) -> usize {
+        let answers = self.events.iter().filter(|event| event.source.is_none());
+        answers.map(|event| event.message.len()).sum()
     }
 
     /// Puts messages that were lost before all others, in their order.

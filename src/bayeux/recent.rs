@@ -13,6 +13,8 @@ pub const WINDOW: usize = 64;
 pub struct Recent {
     /// Under way, with the number under which the application answers.
     pending: Vec<(u64, u64)>,
+    /// Of these, those that the application has put off.
+    put_off: Vec<u64>,
     /// Answered, oldest first.
     answered: VecDeque<u64>,
     /// The errors among the answered.
@@ -57,12 +59,33 @@ impl Recent {
         self.pending.push((fingerprint, number));
     }
 
+    /// Remembers that it is put off.
+    pub fn put_off(&mut self, number: u64) {
+        if self.pending.iter().any(|(_, n)| *n == number) {
+            self.put_off.push(number);
+        }
+    }
+
+    /// Remembers that it is put off no longer.
+    pub fn begun(&mut self, number: u64) {
+        self.put_off.retain(|n| *n != number);
+        if self.put_off.is_empty() {
+            self.put_off = Vec::new();
+        }
+    }
+
+    /// Whether it is put off.
+    pub fn is_put_off(&self, number: u64) -> bool {
+        self.put_off.contains(&number)
+    }
+
     /// Remembers how it went.
     pub fn answer(&mut self, number: u64, result: &Result<(), String>) {
         let Some(place) = self.pending.iter().position(|(_, n)| *n == number) else {
             return;
         };
         let (fingerprint, _) = self.pending.swap_remove(place);
+        self.begun(number);
         if result.as_ref().is_err_and(|error| may_pass(error)) {
             return;
         }
@@ -77,9 +100,14 @@ impl Recent {
         }
     }
 
-    /// How many are under way.
+    /// How many are not answered.
     pub fn pending(&self) -> usize {
         self.pending.len()
+    }
+
+    /// How many of them are put off.
+    pub fn waiting(&self) -> usize {
+        self.put_off.len()
     }
 }
 

@@ -141,6 +141,10 @@ pub struct Limits {
     pub queue_messages_max: usize,
     /// `queue-size`: bytes of them.
     pub queue_bytes_max: usize,
+    /// `answers-size`: bytes of answers waiting for one agent, beyond which its requests wait.
+    pub answers_bytes_max: usize,
+    /// `requests-waiting`: requests of one agent that wait so.
+    pub requests_waiting_max: usize,
     /// `connections`: to one listener; 0: no limit.
     pub connections_max: usize,
     /// `connections-per-address`: of one address to one listener; 0: no limit.

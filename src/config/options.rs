@@ -135,6 +135,8 @@ pub(super) const SECTIONS: &[SectionSpec] = &[
             option("clients", number(0, 10_000_000, "")),
             option("queue-messages", number(1, 1_000_000, "")),
             option("queue-size", number(1024, 1_073_741_824, "bytes")),
+            option("answers-size", number(1024, 1_073_741_824, "bytes")),
+            option("requests-waiting", number(1, 1_000_000, "")),
             option("connections", number(0, 1_000_000, "")),
             option("connections-per-address", number(0, 1_000_000, "")),
         ],

@@ -89,7 +89,8 @@ impl House {
         let public = Side::new(door, customers.clone(), public_settings, config, clock);
         let door = route::Door::Internal;
         let internal = Side::new(door, agents.clone(), decided(door), config, clock);
-        common.count(&mut metrics, stats, &heart, [&public, &internal]);
+        let sides = [&public, &internal];
+        common.count(&mut metrics, stats, &heart, sides, agents.clone());
         let api_settings = watch::Sender::new(Arc::new(settings::api(config)));
         let api = common.api(&heart, &api_settings);
         let checks = checks(health, store, heart.load.clone());
@@ -229,12 +230,14 @@ impl Common {
         stats: Arc<embedded::Stats>,
         heart: &Heart,
         [public, internal]: [&Side; 2],
+        desks: Arc<Agents>,
     ) {
         let watched = Watched {
             stats,
             load: heart.load.clone(),
             customers: public.registry.clone(),
             agents: internal.registry.clone(),
+            desks,
             gauges: heart.gauges.clone(),
             limits: self.limits.clone(),
             slots: [public.slots.clone(), internal.slots.clone()],

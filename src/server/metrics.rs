@@ -1,5 +1,7 @@
 //! What an operator sees at `/metrics`. It is counted where it happens, and looked up here when somebody asks.
 
+mod process;
+
 use std::fmt::{Debug, Error, Formatter};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -11,12 +13,12 @@ use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry as Metrics;
 
-use super::usage::Usage;
 use crate::http::rate_limit::RateLimits;
 use crate::http::slots::Slots;
 use crate::hub::Load;
 use crate::store::embedded::{GROUP_BOUNDS, Histogram, LATENCY_BOUNDS_MICROS, Stats};
 use crate::tasks::shards::Gauges;
+use crate::transport::agents::Agents;
 use crate::transport::{Counters, Registry};
 
 /// What is looked up.
@@ -24,6 +26,7 @@ pub(super) struct Watched {
     pub(super) stats: Arc<Stats>,
     pub(super) customers: Arc<Registry>,
     pub(super) agents: Arc<Registry>,
+    pub(super) desks: Arc<Agents>,
     pub(super) load: Arc<Load>,
     pub(super) gauges: Arc<Gauges>,
     pub(super) limits: Arc<RateLimits>,
@@ -46,7 +49,7 @@ impl Collector for Watched {
         self.encode_sessions(&mut encoder)?;
         self.encode_events(&mut encoder)?;
         self.encode_store(&mut encoder)?;
-        encode_process(&mut encoder)
+        process::encode(&mut encoder)
     }
 }
 
@@ -113,6 +116,19 @@ impl Watched {
             each.iter()
                 .map(|(_, counters, _)| counters.clients_refused)
                 .sum(),
+        )?;
+        let desks = self.desks.counters();
+        counter(
+            encoder,
+            "parlor_agent_requests_waited",
+            "Requests of agents that waited until more answers were read: [limits] answers-size",
+            desks.waited,
+        )?;
+        counter(
+            encoder,
+            "parlor_agent_requests_refused",
+            "Requests of agents refused because too many waited: [limits] requests-waiting",
+            desks.refused,
         )
     }
 
@@ -236,49 +252,6 @@ impl Watched {
             1.0,
         )
     }
-}
-
-/// Under the names that Prometheus gives every process.
-fn encode_process(encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
-    let Some(usage) = Usage::now() else {
-        return Ok(());
-    };
-    gauge(
-        encoder,
-        "process_resident_memory_bytes",
-        "Memory in use",
-        usage.resident_bytes,
-    )?;
-    gauge(
-        encoder,
-        "process_open_fds",
-        "File descriptors in use",
-        usage.open_fds,
-    )?;
-    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-        let tasks = runtime.metrics().num_alive_tasks() as u64;
-        gauge(encoder, "parlor_tasks", "Tasks of the runtime", tasks)?;
-    }
-    gauge(
-        encoder,
-        "process_max_fds",
-        "File descriptors there may be",
-        usage.max_fds,
-    )?;
-    let cpu = ConstCounter::new(usage.cpu_seconds);
-    cpu.encode(encoder.encode_descriptor(
-        "process_cpu_seconds",
-        "Processor time used",
-        None,
-        cpu.metric_type(),
-    )?)?;
-    let start = ConstGauge::new(usage.start_time_seconds);
-    start.encode(encoder.encode_descriptor(
-        "process_start_time_seconds",
-        "When the process began, in seconds since 1970",
-        None,
-        start.metric_type(),
-    )?)
 }
 
 impl Debug for Watched {

@@ -18,8 +18,6 @@ use crate::wire::push::Reveal;
 
 /// How long a session that nobody watches stays awake after the last touch.
 const AWAKE_FOR: std::time::Duration = std::time::Duration::from_secs(30);
-/// Answers of the largest size that may wait for one agent: whoever comes back after a restart joins all its chats at once.
-const ANSWERS_WAITING: usize = 16;
 /// The account of whoever has the admin token.
 const ADMIN: &str = "admin";
 /// And what the others in a chat see of it.
@@ -137,6 +135,8 @@ pub(super) fn agents(config: &Config, admin_sha256: [u8; 32]) -> agents::Setting
     agents::Settings {
         accounts,
         reply_bytes_max: config.reply_bytes_max,
+        answers_bytes_max: config.limits.answers_bytes_max,
+        waiting_max: config.limits.requests_waiting_max,
     }
 }
 
@@ -194,7 +194,7 @@ pub(super) fn router(config: &Config, door: Door) -> router::Settings {
     }
 }
 
-pub(super) fn transport(config: &Config, door: Door) -> transport::Options {
+pub(super) fn transport(config: &Config) -> transport::Options {
     let cometd = &config.cometd;
     let limits = &config.limits;
     let bayeux = bayeux::Config {
@@ -216,10 +216,6 @@ pub(super) fn transport(config: &Config, door: Door) -> transport::Options {
         subscriptions_max: limits.subscriptions_max,
         queue_bytes_max: limits.queue_bytes_max,
         queue_messages_max: limits.queue_messages_max,
-        answers_bytes_max: match door {
-            Door::Public => 0,
-            Door::Internal => ANSWERS_WAITING * config.reply_bytes_max,
-        },
         ..bayeux::Config::default()
     };
     transport::Options {

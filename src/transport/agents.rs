@@ -2,33 +2,39 @@
 //!
 //! A handshake carries a token; its SHA-256 is compared with those of the configuration, in constant time. Requests are
 //! answered on the same channel; what happens unasked comes there too.
+//!
+//! Requests whose answers are large are done a few at a time, and the others wait until the agent has read
+//! more ([`desk`]).
 
+mod desk;
+mod errand;
+mod requests;
 mod token;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use bytes::Bytes;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use super::customers::Rates;
-use super::viewer::{Chats, parting, viewer};
+use super::viewer::{Chats, parting};
 use super::{Application, Gone, Handle, Hello, Party, PublishDone, Refused};
-use crate::bayeux::Event;
-use crate::chat::{Command, Join, Style, UserData, UserType, Visibility};
-use crate::hub::{Hub, Joined, Page, Refusal};
-use crate::id::SessionId;
-use crate::wire::agent::answer::{self, Transcript};
-use crate::wire::agent::{Asked, CHANNEL, ErrorCode, Operation, Request};
+use crate::chat::{Style, UserType};
+use crate::hub::Hub;
+use crate::wire::agent::{CHANNEL, ErrorCode, Request, answer};
+use desk::Desk;
+use errand::Waiting;
 
-/// The client version that is assumed of agents: event attributes and all.
-const CLIENT_VERSION: u16 = 106;
 /// The one answer to every refused token.
 const REFUSED: &str = "403::handshake_denied";
+/// The error of a publish that could not be done for now.
+const UNAVAILABLE: &str = "503::unavailable";
+/// The error of a publish that came too often.
+const RATE_LIMITED: &str = "429::rate_limited";
 
 /// The agents' side of the gateway.
 pub struct Agents {
@@ -42,6 +48,19 @@ pub struct Settings {
     pub accounts: BTreeMap<String, Account>,
     /// `[settings] max-reply-size`, bytes.
     pub reply_bytes_max: usize,
+    /// `[limits] answers-size`: bytes of answers that wait for one agent, beyond which its requests wait too.
+    pub answers_bytes_max: usize,
+    /// `[limits] requests-waiting`: requests of one agent that wait so; more are refused.
+    pub waiting_max: usize,
+}
+
+/// What the agents' side counts, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Requests that waited until their agent had read more of its answers.
+    pub waited: u64,
+    /// Requests refused because too many waited.
+    pub refused: u64,
 }
 
 /// One who may come in.
@@ -61,6 +80,8 @@ struct Shared {
     hub: Hub,
     rates: Arc<dyn Rates>,
     settings: RwLock<Arc<Settings>>,
+    waited: AtomicU64,
+    refused: AtomicU64,
 }
 
 /// One connection of an agent.
@@ -71,6 +92,8 @@ struct Agent {
     shared: Arc<Shared>,
     chats: Arc<Chats>,
     watches_list: AtomicBool,
+    /// What it has asked for, and is not done yet.
+    desk: Mutex<Desk<Waiting>>,
 }
 
 impl Agents {
@@ -82,7 +105,17 @@ impl Agents {
                 hub,
                 rates,
                 settings,
+                waited: AtomicU64::new(0),
+                refused: AtomicU64::new(0),
             }),
+        }
+    }
+
+    /// What there is to count.
+    pub fn counters(&self) -> Counters {
+        Counters {
+            waited: self.shared.waited.load(Ordering::Relaxed),
+            refused: self.shared.refused.load(Ordering::Relaxed),
         }
     }
 
@@ -115,6 +148,7 @@ impl Application for Agents {
             shared: self.shared.clone(),
             chats: Arc::default(),
             watches_list: AtomicBool::new(false),
+            desk: Mutex::default(),
         };
         Ok(Arc::new(Session(Arc::new(agent))))
     }
@@ -164,24 +198,22 @@ impl Party for Session {
     }
 
     fn publish(&self, _channel: &str, data: Box<RawValue>, done: PublishDone) {
-        let agent = self.0.clone();
         match Request::parse(data.get()) {
-            Err(malformed) => {
-                agent.deliver(answer::malformed(&malformed));
-                done.ok();
-            }
-            Ok(request) => agent.request(request, done),
+            Err(malformed) => match self.0.say(|| answer::malformed(&malformed)) {
+                true => done.ok(),
+                false => done.fail(UNAVAILABLE),
+            },
+            Ok(request) => self.0.take(Waiting { request, done }, data.get().len()),
         }
     }
 
     fn too_often(&self, _channel: &str, data: &RawValue, done: PublishDone) {
         const ADVICE: &str = "too many requests; try again a little later";
-        match Request::parse(data.get()) {
-            Ok(request) => self
-                .0
-                .refuse(&request.asked, ErrorCode::RateLimited, ADVICE, done),
-            Err(_) => done.fail("429::rate_limited"),
+        if let Ok(Request { asked, .. }) = Request::parse(data.get()) {
+            self.0
+                .say(|| answer::refused(&asked, ErrorCode::RateLimited, ADVICE));
         }
+        done.fail(RATE_LIMITED);
     }
 
     fn confirmed(&self, stream: u64, position: u64) {
@@ -204,221 +236,23 @@ impl Party for Session {
         }
     }
 
+    fn answers_read(&self) {
+        self.0.go_on();
+    }
+
+    fn given_up(&self, publish: u64) {
+        self.0.give_up(publish);
+    }
+
     fn gone(&self, how: Gone) {
         let agent = &self.0;
+        agent.clear_desk();
         if agent.watches_list.load(Ordering::Relaxed) {
             agent.shared.hub.unwatch_list(agent.handle.id());
         }
         agent
             .chats
             .gone(&agent.shared.hub, agent.handle.id(), parting(&how));
-    }
-}
-
-impl Agent {
-    fn request(self: Arc<Self>, request: Request, done: PublishDone) {
-        let Request { asked, operation } = request;
-        match operation {
-            Operation::Sessions {
-                watch,
-                limit,
-                after,
-            } => {
-                tokio::spawn(self.sessions(asked, watch, limit, after, done));
-            }
-            Operation::Join {
-                session,
-                visibility,
-                ..
-            } => self.join(asked, session, visibility, done),
-            Operation::Monitor { session } => self.join(asked, session, Visibility::Vip, done),
-            Operation::Do { session, command } => self.command(asked, session, command, done),
-            Operation::Transcript { session, position } => {
-                self.transcript(asked, session, position, done)
-            }
-        }
-    }
-
-    async fn sessions(
-        self: Arc<Self>,
-        asked: Asked,
-        watch: Option<bool>,
-        limit: usize,
-        after: Option<SessionId>,
-        done: PublishDone,
-    ) {
-        let hub = &self.shared.hub;
-        if let Some(watch) = watch {
-            self.watches_list.store(watch, Ordering::Relaxed);
-            match watch {
-                // Watched before it is read, so that no change falls between.
-                true => hub.watch_list(&viewer(&self.handle, &self.chats)).await,
-                false => hub.unwatch_list(self.handle.id()),
-            }
-        }
-        match hub.sessions(after, limit).await {
-            Err(refusal) => self.refused(&asked, &refusal, done),
-            Ok((summaries, next)) => {
-                let with_user_data = limit <= 1_000;
-                let listed: Vec<_> = summaries
-                    .iter()
-                    .map(|summary| summary.listed(with_user_data))
-                    .collect();
-                self.deliver(answer::sessions(&asked, &listed, next));
-                done.ok();
-            }
-        }
-    }
-
-    fn join(
-        self: Arc<Self>,
-        asked: Asked,
-        session: SessionId,
-        visibility: Visibility,
-        done: PublishDone,
-    ) {
-        let Account {
-            nickname,
-            user_type,
-            style,
-            ..
-        } = self.account.clone();
-        if visibility > Visibility::narrowest_for(user_type)
-            || (style == Style::Bot && visibility == Visibility::Vip)
-        {
-            return self.refuse(
-                &asked,
-                ErrorCode::Forbidden,
-                "this visibility is for supervisors",
-                done,
-            );
-        }
-        let join = Join {
-            account: self.id.clone(),
-            nickname,
-            user_type,
-            style,
-            visibility,
-            client_version: CLIENT_VERSION,
-            user_data: UserData::new(),
-        };
-        let hub = self.shared.hub.clone();
-        let viewer = viewer(&self.handle, &self.chats);
-        let bytes_max = self.shared.settings().reply_bytes_max;
-        hub.join(
-            session,
-            join,
-            viewer,
-            bytes_max,
-            Box::new(move |joined| match joined {
-                Ok(Joined { participant, page }) => {
-                    self.deliver(answer::joined(
-                        &asked,
-                        session,
-                        participant,
-                        transcript_of(&page),
-                    ));
-                    done.ok();
-                }
-                Err(refusal) => self.refused(&asked, &refusal, done),
-            }),
-        );
-    }
-
-    fn command(
-        self: Arc<Self>,
-        asked: Asked,
-        session: SessionId,
-        command: Command,
-        done: PublishDone,
-    ) {
-        let hub = self.shared.hub.clone();
-        hub.command_as(
-            session,
-            self.handle.id(),
-            command,
-            Box::new(move |result| match result {
-                Ok(result) => {
-                    self.deliver(answer::done(&asked, session, result.index));
-                    done.ok();
-                }
-                Err(refusal) => self.refused(&asked, &refusal, done),
-            }),
-        );
-    }
-
-    fn transcript(
-        self: Arc<Self>,
-        asked: Asked,
-        session: SessionId,
-        position: u64,
-        done: PublishDone,
-    ) {
-        let hub = self.shared.hub.clone();
-        let bytes_max = self.shared.settings().reply_bytes_max;
-        hub.read_as(
-            session,
-            self.handle.id(),
-            position,
-            bytes_max,
-            Box::new(move |page| match page {
-                Ok(page) => {
-                    self.deliver(answer::transcript(
-                        &asked,
-                        session,
-                        transcript_of(&page),
-                        page.view.ended,
-                    ));
-                    done.ok();
-                }
-                Err(refusal) => self.refused(&asked, &refusal, done),
-            }),
-        );
-    }
-
-    fn refused(&self, asked: &Asked, refusal: &Refusal, done: PublishDone) {
-        let code = match refusal {
-            Refusal::Unknown => ErrorCode::UnknownSession,
-            Refusal::NotJoined => ErrorCode::NotJoined,
-            Refusal::Rejected(rejection) => rejection.into(),
-            Refusal::Store(_) | Refusal::LoadLimit | Refusal::Draining | Refusal::Busy => {
-                ErrorCode::Unavailable
-            }
-        };
-        self.refuse(asked, code, &refusal.to_string(), done);
-    }
-
-    /// Says what is wrong; what could not be done for now also fails its publish, so that its repetition is no repetition.
-    fn refuse(&self, asked: &Asked, code: ErrorCode, advice: &str, done: PublishDone) {
-        self.deliver(answer::refused(asked, code, advice));
-        match code {
-            ErrorCode::Unavailable => done.fail("503::unavailable"),
-            ErrorCode::RateLimited => done.fail("429::rate_limited"),
-            _ => done.ok(),
-        }
-    }
-
-    fn deliver(&self, message: Bytes) {
-        if self.handle.deliver(Event {
-            message,
-            source: None,
-        }) == crate::bayeux::Offer::Full
-        {
-            // An answer cannot be read again: whoever asks on without reading begins anew.
-            tracing::warn!(
-                agent = self.id,
-                "an agent does not read its answers and is disconnected"
-            );
-            self.handle.disconnect();
-        }
-    }
-}
-
-fn transcript_of(page: &Page) -> Transcript<'_> {
-    Transcript {
-        events: &page.events,
-        participants: &page.participants,
-        next_position: page.next_position,
     }
 }
 

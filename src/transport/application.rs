@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 
 use serde_json::value::RawValue;
 
-use crate::bayeux::Ending;
+use crate::bayeux::{Ending, Input};
 
 use super::client::Client;
 use super::handle::Handle;
@@ -72,6 +72,11 @@ pub trait Party: Send + Sync {
     fn rewind(&self, stream: u64, position: u64);
     /// There is room again after an [`Offer::Full`](crate::bayeux::Offer::Full).
     fn drained(&self);
+    /// No more answers are unread than was asked for by [`Handle::has_read`].
+    fn answers_read(&self) {}
+    /// The publish of this [number](PublishDone::number) has been put off for too long. If it has not been begun, it is to
+    /// be answered that it will not be.
+    fn given_up(&self, _publish: u64) {}
     /// The client is gone for good; no other call follows, except for publishes it made before.
     fn gone(&self, how: Gone);
 }
@@ -125,6 +130,21 @@ impl PublishDone {
         &self.source
     }
 
+    /// Its number among the publishes of its client.
+    pub fn number(&self) -> Option<u64> {
+        self.publish
+    }
+
+    /// It waits until the client has read more of its answers; [`begun`](Self::begun) follows, or an answer.
+    pub fn put_off(&self) {
+        self.tell(|publish| Input::PutOff { publish });
+    }
+
+    /// It waits no longer.
+    pub fn begun(&self) {
+        self.tell(|publish| Input::Begun { publish });
+    }
+
     /// It happened.
     pub fn ok(mut self) {
         self.answer(Ok(()));
@@ -136,8 +156,13 @@ impl PublishDone {
     }
 
     fn answer(&mut self, result: Result<(), String>) {
-        if let (Some(publish), Some(client)) = (self.publish.take(), self.client.upgrade()) {
-            client.published(publish, result);
+        self.tell(|publish| Input::Published { publish, result });
+        self.publish = None;
+    }
+
+    fn tell<'a>(&self, what: impl FnOnce(u64) -> Input<'a>) {
+        if let (Some(publish), Some(client)) = (self.publish, self.client.upgrade()) {
+            client.handle(what(publish));
         }
     }
 }

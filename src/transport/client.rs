@@ -117,11 +117,6 @@ impl Client {
         }
     }
 
-    /// The application's answer to a publish.
-    pub(super) fn published(self: &Arc<Self>, publish: u64, result: Result<(), String>) {
-        self.handle(Input::Published { publish, result });
-    }
-
     /// A WebSocket speaks for this client from now on.
     pub fn attach(&self, connection: ConnectionId, signal: &Arc<Signal>) {
         let mut state = self.state();
@@ -203,6 +198,19 @@ impl Client {
         offer
     }
 
+    /// Queues an answer.
+    pub fn answer(self: &Arc<Self>, message: Bytes) {
+        if let Some(registry) = self.registry.upgrade() {
+            self.state().session.answer(message, registry.now());
+            self.pump();
+        }
+    }
+
+    /// Whether no more than `bytes` of answers wait.
+    pub fn has_read(&self, bytes: usize) -> bool {
+        self.state().session.has_read(bytes)
+    }
+
     /// Carries out what the session wants, in order, the party's part outside the lock.
     fn pump(self: &Arc<Self>) {
         let (Some(party), Some(registry)) = (self.party.get(), self.registry.upgrade()) else {
@@ -278,6 +286,8 @@ impl Client {
             Output::Unsubscribed { channel } => party.unsubscribed(&channel),
             Output::Confirmed { stream, position } => party.confirmed(stream, position),
             Output::Drained => party.drained(),
+            Output::AnswersRead => party.answers_read(),
+            Output::GivenUp { publish } => party.given_up(publish),
             Output::TooOften {
                 publish,
                 channel,

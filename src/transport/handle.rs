@@ -2,6 +2,8 @@
 
 use std::sync::Weak;
 
+use bytes::Bytes;
+
 use crate::bayeux::{Event, Input, Offer};
 use crate::id::ClientId;
 
@@ -30,6 +32,20 @@ impl Handle {
             Some(client) => client.deliver(event),
             None => Offer::Gone,
         }
+    }
+
+    /// Queues an answer, which is not refused; whoever writes for the client is woken.
+    pub fn answer(&self, message: Bytes) {
+        if let Some(client) = self.client.upgrade() {
+            client.answer(message);
+        }
+    }
+
+    /// Whether no more than `bytes` of answers wait for the client. If more do,
+    /// [`answers_read`](super::Party::answers_read) follows once it is so. Of nobody nothing waits.
+    pub fn has_read(&self, bytes: usize) -> bool {
+        let client = self.client.upgrade();
+        client.is_none_or(|client| client.has_read(bytes))
     }
 
     /// Ends the client: it is told `/meta/disconnect`, and its party that it is gone.

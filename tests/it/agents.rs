@@ -4,4 +4,5 @@ mod entrance;
 mod leaving;
 mod list;
 mod lost;
+mod many;
 mod talk;

@@ -238,5 +238,6 @@ impl Session {
             self.wants_room = false;
             self.outputs.push_back(Output::Drained);
         }
+        self.tell_read();
     }
 }

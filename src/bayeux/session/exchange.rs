@@ -22,7 +22,9 @@ pub struct Exchange {
     pub id: ExchangeId,
     pub connection: ConnectionId,
     pub carrier: Carrier,
-    pub deadline: Instant,
+    pub answer_by: Instant,
+    /// Until when those of its publishes that are put off may be.
+    pub put_off_until: Option<Instant>,
     pub slots: Vec<Slot>,
     /// Its WebSocket has ended: nobody is left to answer.
     pub moot: bool,
@@ -38,6 +40,8 @@ pub enum Slot {
         id: Option<Box<str>>,
         channel: Box<str>,
         stamped: bool,
+        /// The application does it later.
+        put_off: bool,
     },
     Subscribe {
         question: u64,
@@ -65,7 +69,8 @@ impl Session {
             id: request.exchange,
             connection: request.connection,
             carrier: request.carrier,
-            deadline: now.instant + self.config.publish_timeout,
+            answer_by: now.instant + self.config.publish_timeout,
+            put_off_until: None,
             slots,
             moot: false,
         });
@@ -83,9 +88,9 @@ impl Session {
 
     /// Answers what has waited too long; the publish may still happen.
     pub(super) fn expire_exchanges(&mut self, now: Instant) {
-        if self.exchanges.iter().any(|e| e.deadline <= now) {
+        if self.exchanges.iter().any(|e| e.answer_by <= now) {
             let error = Error::PublishTimeout.to_string();
-            self.answer_publish(|_, deadline| deadline <= now, Some(&error));
+            self.answer_publish(|_, answer_by| answer_by <= now, Some(&error));
             self.finish_exchanges();
         }
     }
@@ -147,6 +152,7 @@ impl Session {
                     id: message.id.clone(),
                     channel: name.into(),
                     stamped: message.stamped,
+                    put_off: false,
                 };
             }
             // The pause it is advised is taken back with the next reply.
@@ -191,6 +197,7 @@ impl Session {
             id: message.id.clone(),
             channel: channel.into(),
             stamped: message.stamped,
+            put_off: recent.is_put_off(publish),
         }
     }
 
@@ -216,8 +223,9 @@ impl Session {
                     id,
                     channel,
                     stamped,
+                    ..
                 } = slot
-                    && whose(*publish, exchange.deadline)
+                    && whose(*publish, exchange.answer_by)
                 {
                     let stamp = stamped.then_some(now);
                     *slot = Slot::Ready(publish_reply(id.as_deref(), channel, error, stamp));

@@ -53,6 +53,16 @@ pub enum Input<'a> {
         /// Done, or the Bayeux error.
         result: Result<(), String>,
     },
+    /// The application puts a publish off until the client has read more of the answers it has asked for.
+    PutOff {
+        /// The number of the publish.
+        publish: u64,
+    },
+    /// The application turns to a publish that it had put off.
+    Begun {
+        /// The number of the publish.
+        publish: u64,
+    },
     /// The application knows that it has to rewind.
     Rewound {
         /// The stream.
@@ -155,8 +165,15 @@ pub enum Output {
         /// The position.
         position: u64,
     },
+    /// The publish has been put off for too long. If it has not been begun, it is to be answered that it will not be.
+    GivenUp {
+        /// The number of the publish.
+        publish: u64,
+    },
     /// There is room after an [`Offer::Full`].
     Drained,
+    /// As many answers have been read as was asked for by [`Session::has_read`].
+    AnswersRead,
     /// The session is over.
     Gone(Ending),
 }

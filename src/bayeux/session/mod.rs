@@ -4,6 +4,7 @@ mod connect;
 mod delivery;
 mod exchange;
 mod io;
+mod putting_off;
 mod subscribe;
 
 use std::collections::VecDeque;
@@ -65,6 +66,8 @@ pub struct Session {
     connected: bool,
     /// Somebody found the queue full.
     wants_room: bool,
+    /// Somebody waits until no more bytes of answers than these are unread.
+    wants_read: Option<u32>,
     over: bool,
 }
 
@@ -113,6 +116,7 @@ impl Session {
             advise: true,
             connected: false,
             wants_room: false,
+            wants_read: None,
             over: false,
         }
     }
@@ -125,6 +129,8 @@ impl Session {
             Input::Request(request) => self.request(request, now),
             Input::Subscribed { question, result } => self.subscribed(question, result),
             Input::Published { publish, result } => self.published(publish, result),
+            Input::PutOff { publish } => self.put_off(publish, at),
+            Input::Begun { publish } => self.begun(publish, at),
             Input::Rewound { stream } => self.rewound(stream),
             Input::Abandoned { exchange } => self.abandoned(exchange, at),
             Input::Closed { connection, clean } => self.closed(connection, clean, at),
@@ -164,19 +170,11 @@ impl Session {
 
     /// When to come with [`Input::Timeout`], at the latest.
     pub fn poll_timeout(&self) -> Option<Instant> {
+        let exchange = self.exchanges.iter().map(Exchange::deadline).min();
         if self.over {
-            return self
-                .exchanges
-                .iter()
-                .map(|exchange| exchange.deadline)
-                .min();
+            return exchange;
         }
         let held = self.held.as_ref().map(|held| held.until);
-        let exchange = self
-            .exchanges
-            .iter()
-            .map(|exchange| exchange.deadline)
-            .min();
         // A request under way keeps the session alive.
         let expires = self.expires.filter(|_| self.exchanges.is_empty());
         [held, expires, exchange, self.inactive_at()]
@@ -207,9 +205,7 @@ impl Session {
             .iter()
             .filter(|(to, _)| *to == connection)
             .count();
-        let pending = self.recent.as_ref().map_or(0, |recent| recent.pending());
-        unwritten < self.config.publishes_max
-            && pending.max(self.exchanges.len()) < self.config.publishes_max
+        unwritten.max(self.under_way()) < self.config.publishes_max
     }
 
     /// Whether events that went over this HTTP connection are unconfirmed, so that its fate matters.
@@ -223,6 +219,7 @@ impl Session {
     }
 
     fn timeout(&mut self, now: Instant) {
+        self.give_up(now);
         self.expire_exchanges(now);
         if self.over {
             return;

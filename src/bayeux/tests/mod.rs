@@ -8,6 +8,7 @@ mod cuts;
 mod ending;
 mod handshake;
 mod publish;
+mod putting_off;
 mod stamps;
 mod subscribe;
 

@@ -84,6 +84,8 @@ pub(super) fn limits(section: &Section<'_>) -> Result<Limits, Problem> {
         clients_max: section.read("clients")?,
         queue_messages_max: section.read("queue-messages")?,
         queue_bytes_max: section.read("queue-size")?,
+        answers_bytes_max: section.read("answers-size")?,
+        requests_waiting_max: section.read("requests-waiting")?,
         connections_max: section.read("connections")?,
         connections_per_address_max: section.read("connections-per-address")?,
     })

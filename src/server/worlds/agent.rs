@@ -36,6 +36,8 @@ pub(super) struct Seat {
 #[derive(Clone, Debug)]
 enum Asked {
     Join(SessionId),
+    /// As `Join`, and it has been asked again since: an answer may come all the same.
+    LateJoin(SessionId),
     Say {
         said: usize,
         attempt: usize,
@@ -220,16 +222,15 @@ impl Agent {
         }
     }
 
-    /// It joins again where it is not: one chat after the other, because answers that are too many at once end its session.
+    /// It joins again where it is not, everywhere at once.
     pub(super) fn insist(&mut self, scene: &mut Scene<'_>) {
-        let missing = self
-            .wanted
-            .iter()
-            .find(|chat| !self.joined.contains_key(chat));
-        let mut asked = self.asked.values();
-        let joining = asked.any(|(_, asked)| matches!(asked, Asked::Join(_)));
-        if let Some(session) = missing.copied().filter(|_| !joining) {
-            self.join(scene, session);
+        for session in self.wanted.clone() {
+            let mut asked = self.asked.values();
+            let joining =
+                asked.any(|(_, asked)| matches!(asked, Asked::Join(chat) if *chat == session));
+            if !joining && !self.joined.contains_key(&session) {
+                self.join(scene, session);
+            }
         }
     }
 

@@ -19,14 +19,17 @@ pub(super) const BESIDE_QUEUE: [usize; 2] = [5, 120];
 
 /// The configuration of a seed.
 pub(super) fn of(seed: u64) -> Arc<Config> {
-    known(seed % 8, || {
+    known(seed % 16, || {
         let threads = 1 + seed % 2;
         let queue = [30, 1000][(seed / 2 % 2) as usize];
         let concurrency = [1, 256][(seed / 4 % 2) as usize];
+        let (answers, waiting) = [(4096, 5), (4_194_304, 1000)][(seed / 8 % 2) as usize];
         let mut lines = vec![
             ("store.worker-threads", threads.to_string()),
             ("limits.queue-messages", queue.to_string()),
             ("limits.queue-size", "65536".to_owned()),
+            ("limits.answers-size", answers.to_string()),
+            ("limits.requests-waiting", waiting.to_string()),
             ("rate-limit.per-chat", "0".to_owned()),
             ("settings.flex-push-resend-attempts", "2".to_owned()),
             ("push.customhttp.url", "\"http://127.0.0.1:9/\"".to_owned()),

@@ -151,6 +151,8 @@ impl Customer {
         for (other, tab) in self.tabs.iter_mut().enumerate() {
             tab.view.replaced |= other != place;
         }
+        // It had the events before another tab asked: whether it has them again, the answer says.
+        self.tabs[place].served = false;
         let view = &mut self.tabs[place].view;
         view.broken();
         view.replaced = contested;

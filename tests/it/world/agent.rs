@@ -72,16 +72,7 @@ impl Agent {
     /// Asks for several things without waiting in between; their answers, in the order of the requests.
     pub async fn ask_at_once(&mut self, requests: &[Value]) -> Vec<Value> {
         let first = self.serial + 1;
-        let messages: Vec<Value> = requests
-            .iter()
-            .map(|request| {
-                self.serial += 1;
-                let id = format!("r{}", self.serial);
-                let mut data = request.clone();
-                data["requestId"] = json!(id);
-                json!({"id": id, "channel": CHANNEL, "clientId": self.bayeux.client_id, "data": data})
-            })
-            .collect();
+        let messages = self.messages(requests);
         let last = format!("r{}", self.serial);
         self.bayeux.exchange(json!(messages), &last).await;
         let mut answers = Vec::new();
@@ -90,6 +81,36 @@ impl Agent {
             answers.push(within(&id, self.answer(&id)).await);
         }
         answers
+    }
+
+    /// Asks for several things at once and listens meanwhile, as clients do; their answers, in the order in which they come.
+    pub async fn ask_and_listen(&mut self, requests: &[Value]) -> Vec<Value> {
+        let first = self.serial + 1;
+        let messages = self.messages(requests);
+        self.bayeux.send(json!(messages)).await;
+        let ids: Vec<_> = (first..=self.serial).map(|id| format!("r{id}")).collect();
+        let mut answers = Vec::new();
+        while answers.len() < ids.len() {
+            let message = within("an answer", self.read()).await;
+            match ids.iter().any(|id| message["requestId"] == id.as_str()) {
+                true => answers.push(message),
+                false => self.unasked.push_back(message),
+            }
+        }
+        answers
+    }
+
+    /// The publishes of these requests, each under the id of its request.
+    fn messages(&mut self, requests: &[Value]) -> Vec<Value> {
+        let client_id = self.bayeux.client_id.clone();
+        let message = |request: &Value| {
+            self.serial += 1;
+            let id = format!("r{}", self.serial);
+            let mut data = request.clone();
+            data["requestId"] = json!(id);
+            json!({"id": id, "channel": CHANNEL, "clientId": client_id, "data": data})
+        };
+        requests.iter().map(message).collect()
     }
 
     /// Joins a chat, for everybody to see; returns the answer.

@@ -1,15 +1,19 @@
 //! A Bayeux client that does nothing by itself: what it sends and when it listens is up to the story.
 
+mod polling;
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::{Caller, Reply, within};
+use polling::Polling;
 
 /// The transport a client comes by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +52,8 @@ pub struct Bayeux {
     pub greeting: Value,
     held: Option<String>,
     events: VecDeque<Value>,
+    /// Those to what was sent without waiting, over long-polling.
+    replies: VecDeque<JoinHandle<Reply>>,
     serial: u64,
 }
 
@@ -85,6 +91,7 @@ impl Bayeux {
             greeting: Value::Null,
             held: None,
             events: VecDeque::new(),
+            replies: VecDeque::new(),
             serial: 0,
         };
         let mut hello = json!({"channel": "/meta/handshake", "version": "1.0", "minimumVersion": "1.0",
@@ -136,6 +143,21 @@ impl Bayeux {
             }
         }
         replies
+    }
+
+    /// Sends messages exactly as they are, and does not wait for the replies: listening goes on meanwhile.
+    pub async fn send(&mut self, messages: Value) {
+        match &mut self.wire {
+            Wire::Socket(socket) => {
+                let text = Message::text(messages.to_string());
+                socket.send(text).await.unwrap();
+            }
+            Wire::Polling(polling) => {
+                let (caller, request) = (polling.caller.clone(), polling.request("/", &messages));
+                let reply = tokio::spawn(async move { caller.send(request).await });
+                self.replies.push_back(reply);
+            }
+        }
     }
 
     /// Subscribes; it must succeed.
@@ -279,8 +301,11 @@ impl Bayeux {
 
     async fn listen(&mut self) {
         let Door::Socket = self.door() else {
-            let reply = self.meta_connect(None).await;
+            // Events may come with other replies as well, which are looked at in between.
+            let timeout = (!self.replies.is_empty()).then_some(100);
+            let reply = self.meta_connect(timeout).await;
             assert_eq!(reply["successful"], true, "{reply}");
+            self.sort_replies().await;
             return;
         };
         if self.held.is_none() {
@@ -288,6 +313,16 @@ impl Bayeux {
         }
         let batch = self.read_frame().await;
         self.sort(batch);
+    }
+
+    /// Takes the events that came with replies that nobody has waited for.
+    async fn sort_replies(&mut self) {
+        while self.replies.front().is_some_and(JoinHandle::is_finished)
+            && let Some(reply) = self.replies.pop_front()
+        {
+            let batch = reply.await.unwrap().json();
+            self.sort(batch.as_array().cloned().unwrap_or_default());
+        }
     }
 
     async fn send_connect(&mut self) {
@@ -349,51 +384,4 @@ async fn socket(address: SocketAddr, path: &str) -> WebSocketStream<TcpStream> {
     stream.set_nodelay(true).unwrap();
     let upgrade = tokio_tungstenite::client_async(format!("ws://{address}{path}"), stream);
     within("the WebSocket upgrade", upgrade).await.unwrap().0
-}
-
-struct Polling {
-    caller: Caller,
-    base: String,
-    cookie: Option<String>,
-    set_cookie: String,
-}
-
-impl Polling {
-    fn new(base: String) -> Self {
-        Self {
-            caller: Caller::new(),
-            base,
-            cookie: None,
-            set_cookie: String::new(),
-        }
-    }
-
-    /// Nothing where the connection ends before the answer, or the answer is another than a good one.
-    async fn try_post(&mut self, messages: &Value) -> Option<Vec<Value>> {
-        let reply = self.caller.try_send(self.request("/", messages)).await?;
-        let good = reply.status == 200;
-        good.then(|| reply.json().as_array().cloned().unwrap_or_default())
-    }
-
-    async fn post(&mut self, suffix: &str, messages: &Value) -> Reply {
-        let reply = self.caller.send(self.request(suffix, messages)).await;
-        let set = reply.header("set-cookie");
-        if set.starts_with("BAYEUX_BROWSER=") {
-            set.clone_into(&mut self.set_cookie);
-            self.cookie = set.split(';').next().map(str::to_owned);
-        }
-        reply
-    }
-
-    fn request(&self, suffix: &str, messages: &Value) -> reqwest::RequestBuilder {
-        let url = format!("{}{suffix}", self.base);
-        let mut request = self
-            .caller
-            .request(reqwest::Method::POST, &url)
-            .header("content-type", "application/json");
-        if let Some(cookie) = &self.cookie {
-            request = request.header("cookie", cookie);
-        }
-        request.body(messages.to_string())
-    }
 }

@@ -51,7 +51,7 @@ impl Agent {
                     panic!("refused and done: {data}");
                 }
             }
-            Asked::Join(session) if ok => {
+            Asked::Join(session) | Asked::LateJoin(session) if ok => {
                 let participant = data["participantId"].as_u64().unwrap();
                 let next = data["nextPosition"].as_u64().unwrap();
                 let shown = data["transcript"].as_array().unwrap();
@@ -69,10 +69,8 @@ impl Agent {
                 if self.torn {
                     seat.view.broken();
                 }
-                drop(disk);
-                self.insist(scene);
             }
-            Asked::Join(session) => {
+            Asked::Join(session) | Asked::LateJoin(session) => {
                 let gone = ["unknown-session", "session-closed", "forbidden"];
                 if gone.iter().any(|code| data["error"]["code"] == *code) {
                     self.wanted.retain(|wanted| *wanted != session);
@@ -108,8 +106,16 @@ impl Agent {
             data,
         } = asked
         else {
-            // It is asked anew when it still matters; an answer that comes all the same is heard by nobody.
-            self.asked.remove(&request);
+            // It is asked anew when it still matters. An answer to a joining that comes all the same says where events go on.
+            match asked {
+                Asked::Join(session) | Asked::LateJoin(session) => {
+                    let late = (id.to_owned(), Asked::LateJoin(session));
+                    self.asked.insert(request, late);
+                }
+                _ => {
+                    self.asked.remove(&request);
+                }
+            }
             return;
         };
         if !self.bayeux.is_on() || scene.dice.one_in(3) {
