@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use rustix::buffer::spare_capacity;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 /// A TCP connection, watched for errors.
@@ -47,12 +48,25 @@ impl Wire {
         self.stream.readable().await
     }
 
-    /// Reads what is there, or says that nothing is.
+    /// Reads what is there into the room that `into` has, or says that nothing is.
     pub fn try_read(&self, into: &mut Vec<u8>) -> io::Result<usize> {
-        let result = self.stream.try_read_buf(into);
-        match &result {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => result,
-            _ => self.noted(result),
+        let room = into.capacity() - into.len();
+        let mut read = None;
+        let result = self.stream.try_io(Interest::READABLE, || {
+            let bytes = rustix::io::read(&self.stream, spare_capacity(into))?;
+            // Room was left, so the socket is empty: saying so now spares the call that would find it out.
+            match bytes > 0 && bytes < room {
+                true => {
+                    read = Some(bytes);
+                    Err(io::ErrorKind::WouldBlock.into())
+                }
+                false => Ok(bytes),
+            }
+        });
+        match (read, result) {
+            (Some(bytes), _) => Ok(bytes),
+            (None, Err(error)) if error.kind() == io::ErrorKind::WouldBlock => Err(error),
+            (None, result) => self.noted(result),
         }
     }
 
