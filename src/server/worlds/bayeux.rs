@@ -260,6 +260,7 @@ impl Bayeux {
                 kind: "application/json",
                 headers,
                 body,
+                once: true,
             },
         )
     }

@@ -96,11 +96,14 @@ struct Pipe {
 }
 
 /// One request as a client makes it.
+#[derive(Clone)]
 pub(super) struct Post {
     pub(super) path: String,
     pub(super) kind: &'static str,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: String,
+    /// A proxy may send it twice: it happens once all the same.
+    pub(super) once: bool,
 }
 
 /// Where arrivals wait for the world.
@@ -119,6 +122,8 @@ pub(super) struct Net {
     /// Of a hundred requests so many are lost, and as many answers.
     pub(super) loss: u64,
     pub(super) delay: u64,
+    /// Of a hundred requests so many are sent again by a proxy, because it lost the first answer.
+    pub(super) twice: u64,
     time: Time,
     /// Nobody listens: connections are refused.
     pub(super) refusing: bool,
@@ -146,6 +151,7 @@ impl Net {
             dice: Dice::new(seed ^ 0x4E7),
             loss: 0,
             delay: 30,
+            twice: 0,
             time,
             refusing: false,
             busy: Arc::default(),
@@ -215,6 +221,8 @@ impl Net {
         let there = self.pause();
         let back = self.pause();
         let lost = [self.dice.below(100), self.dice.below(100)].map(|dice| dice < self.loss);
+        let twice = post.once && self.dice.below(100) < self.twice;
+        let proxy = twice.then(|| self.connection());
         let Some(known) = self.lines.get_mut(&line).filter(|_| !self.refusing) else {
             self.inbox.put(Arrival::Broken { ticket });
             return ticket;
@@ -229,6 +237,10 @@ impl Net {
                 return inbox.put(Arrival::Broken { ticket });
             }
             let count = Busy::new(busy);
+            if let Some(proxy) = proxy {
+                drop(router.call(request(post.clone()), proxy.clone()).await);
+                router.closed(&proxy, false);
+            }
             let response = router.call(request(post), connection.clone()).await;
             drop(count);
             let at = time.now();

@@ -182,6 +182,7 @@ impl App {
         let line = *self
             .line
             .get_or_insert_with(|| scene.net.connect(Door::Public));
+        let once = key.is_some() || matches!(call, Call::Refresh { .. });
         let headers = key
             .map(|key| ("idempotency-key", key))
             .into_iter()
@@ -191,6 +192,7 @@ impl App {
             kind: "application/x-www-form-urlencoded",
             headers,
             body: body.join("&"),
+            once,
         };
         let ticket = scene.net.post(scene.life, line, post);
         self.call = Some((ticket, scene.now, call));

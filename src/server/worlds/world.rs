@@ -137,6 +137,7 @@ impl World {
 
     fn network_changes(&mut self, step: Step) {
         self.net.loss = [0, 0, 5, 20][step.how as usize % 4];
+        self.net.twice = [0, 0, 10][step.how as usize % 3];
         self.net.delay = [5, 30, 30, 600][step.who as usize % 4];
     }
 
@@ -239,6 +240,7 @@ impl World {
     /// Nothing is wrong with the world any more.
     pub(super) fn heal(&mut self) {
         self.net.loss = 0;
+        self.net.twice = 0;
         self.net.delay = 30;
         self.receivers.set_mood(receiver::Mood::Well);
         if self.disk.mood() == disk::Mood::Broken {
