@@ -300,3 +300,27 @@ async fn row_087_to_089_a_customer_hears_itself_once() {
         assert_eq!(texts(&alice.seen), expected, "{door:?}");
     }
 }
+
+/// Over HTTP it is always so; over a WebSocket an operator may wish for it.
+#[tokio::test]
+async fn row_136_events_go_with_connect_replies_alone() {
+    let option = "cometd.metaConnectDeliverOnly=true";
+    for (door, option) in [(Door::Socket, Some(option)), (Door::Polling, None)] {
+        let server = option
+            .iter()
+            .fold(Server::with(), |server, option| server.set(option));
+        let server = server.start().await;
+        let mut alice = Customer::alice(&server, door).await;
+        for text in ["one", "two"] {
+            alice.publish("sendMessage", json!({"message": text})).await;
+        }
+        assert!(alice.bayeux.arrived().is_empty(), "{door:?}");
+        assert_eq!(alice.bayeux.meta_connect(Some(0)).await["successful"], true);
+        let told = alice.bayeux.arrived();
+        let told: Vec<_> = told
+            .iter()
+            .map(|event| &event["data"]["messages"][0]["text"])
+            .collect();
+        assert_eq!(told, ["one", "two"], "{door:?}");
+    }
+}
