@@ -46,8 +46,11 @@ impl Given {
     /// repeated one, and of JSON each key of `userData`.
     pub async fn parse(headers: &HeaderMap, body: Bytes, max: usize) -> Result<Self, Trouble> {
         let mut types = headers.get_all(CONTENT_TYPE).iter();
-        let (Some(declared), None) = (types.next(), types.next()) else {
-            return Err(Trouble::MediaType);
+        let declared = match (types.next(), types.next()) {
+            (Some(declared), None) => declared,
+            // Nothing is of no type.
+            (None, _) if body.is_empty() => return Ok(Given::Pairs(Vec::new())),
+            _ => return Err(Trouble::MediaType),
         };
         let declared = declared.to_str().map_err(|_| Trouble::MediaType)?;
         let mut pairs = Pairs {
@@ -157,8 +160,10 @@ pub(super) mod tests {
                 "{declared}"
             );
         }
-        let none = Given::parse(&HeaderMap::new(), Bytes::new(), 9).await;
+        let none = Given::parse(&HeaderMap::new(), Bytes::from_static(b"a=1"), 9).await;
         assert_eq!(none, Err(Trouble::MediaType));
+        let nothing = Given::parse(&HeaderMap::new(), Bytes::new(), 9).await;
+        assert_eq!(nothing, Ok(Given::Pairs(Vec::new())));
         assert_eq!(
             parse(JSON, "message=hello").await,
             Err(Trouble::Malformed("a JSON object"))

@@ -277,6 +277,11 @@ impl Durable {
         self.next_index > 1 && !self.closed
     }
 
+    /// It is over, or its customer has left it or was removed.
+    pub(super) fn is_over_for_customer(&self) -> bool {
+        self.closed || self.customer_left.is_some()
+    }
+
     /// What may be told once everything in `chat` is durable.
     pub(super) fn of(chat: &chat::Session, push: Option<&Subscriber>) -> Self {
         Self {

@@ -133,6 +133,11 @@ impl Seat {
         self.confirmed = self.confirmed.max(index.saturating_add(1));
     }
 
+    /// Whether the participant had not left before the event of this index.
+    pub(super) fn may_be_told(&self, index: u64) -> bool {
+        self.until.is_none_or(|until| index <= until)
+    }
+
     /// The participant's leaving has been told.
     pub(super) fn is_over(&self) -> bool {
         self.until.is_some_and(|until| self.next > until)

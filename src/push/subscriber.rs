@@ -120,7 +120,7 @@ pub struct GivenUp {
 pub struct Look {
     /// The index that the next event will have.
     pub next_index: u64,
-    /// The session is over.
+    /// The session is over for its customer.
     pub ended: bool,
     /// A live CometD client watches for the customer, and pushes to active clients are off.
     pub viewer_live: bool,

@@ -206,6 +206,20 @@ impl Client {
         }
     }
 
+    /// Queues an answer if no more than `queue_bytes_max` of them wait.
+    pub fn try_answer(self: &Arc<Self>, message: Bytes) -> Offer {
+        let Some(registry) = self.registry.upgrade() else {
+            return Offer::Gone;
+        };
+        let offer = self.state().session.try_answer(message, registry.now());
+        match offer {
+            Offer::Full => registry.count_full(),
+            Offer::Queued => self.pump(),
+            Offer::Gone => {}
+        }
+        offer
+    }
+
     /// Whether no more than `bytes` of answers wait.
     pub fn has_read(&self, bytes: usize) -> bool {
         self.state().session.has_read(bytes)

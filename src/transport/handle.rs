@@ -41,6 +41,14 @@ impl Handle {
         }
     }
 
+    /// Queues an answer unless as much of answers waits as may of events: [`Offer::Full`], which is counted.
+    pub fn try_answer(&self, message: Bytes) -> Offer {
+        match self.client.upgrade() {
+            Some(client) => client.try_answer(message),
+            None => Offer::Gone,
+        }
+    }
+
     /// Whether no more than `bytes` of answers wait for the client. If more do,
     /// [`answers_read`](super::Party::answers_read) follows once it is so. Of nobody nothing waits.
     pub fn has_read(&self, bytes: usize) -> bool {

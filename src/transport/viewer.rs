@@ -28,6 +28,8 @@ struct Looking {
     going_back: Vec<SessionId>,
     /// The client is gone, and looks at nothing any more.
     gone: Option<Parting>,
+    /// An answer has found no room.
+    refuses: bool,
 }
 
 impl Viewer for ClientViewer {
@@ -98,6 +100,11 @@ impl Chats {
             known || (going_on + looking.asked < max && looking.at.len() < max.saturating_mul(4));
         looking.asked += usize::from(may);
         may
+    }
+
+    /// Notes that an answer found no room, and whether it is the first.
+    pub(super) fn refuses_first(&self) -> bool {
+        !std::mem::replace(&mut self.lock().refuses, true)
     }
 
     /// What was asked for has been answered.

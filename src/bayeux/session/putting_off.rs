@@ -7,7 +7,7 @@
 use crate::clock::Instant;
 
 use super::exchange::{Exchange, Slot};
-use super::{Event, Now, Output, Session};
+use super::{Event, Now, Offer, Output, Session};
 
 impl Session {
     /// Queues an answer: an event that cannot be fetched again, and is not refused. How many may wait is for the
@@ -19,6 +19,20 @@ impl Session {
             self.queue.push(Event { message, source });
             self.wake(now.instant);
         }
+    }
+
+    /// Queues an answer, however many events wait, unless more bytes of answers than `queue_bytes_max` would. One alone
+    /// always finds room.
+    pub fn try_answer(&mut self, message: bytes::Bytes, now: Now) -> Offer {
+        let waiting = self.queue.answer_bytes();
+        if self.over {
+            return Offer::Gone;
+        }
+        if waiting > 0 && waiting + message.len() > self.config.queue_bytes_max {
+            return Offer::Full;
+        }
+        self.answer(message, now);
+        Offer::Queued
     }
 
     /// Whether no more than `bytes` of events that cannot be fetched again wait for the client. Otherwise

@@ -246,7 +246,7 @@ impl Room {
             .is_some_and(|service| service.push_to_active_client);
         Look {
             next_index: self.chat.next_index(),
-            ended: self.chat.state() == chat::State::Closed,
+            ended: Durable::of(&self.chat, None).is_over_for_customer(),
             viewer_live: (self.vouched() || self.viewer_coming) && !to_active,
         }
     }

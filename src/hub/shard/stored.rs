@@ -51,6 +51,7 @@ impl Shard {
                 self.load.closed();
             }
             room.durable = after;
+            room.end_seats();
             self.open -= usize::from(was_open);
             self.open += usize::from(after.is_open());
             for event in &events {
@@ -195,8 +196,9 @@ impl Room {
         event: &Event,
         keys: &wire::keys::Keys,
     ) {
-        if event.index < self.end_for(seat.participant) && sees(&self.chat, seat.participant, event)
-        {
+        let may_read =
+            event.index < self.end_for(seat.participant) && seat.may_be_told(event.index);
+        if may_read && sees(&self.chat, seat.participant, event) {
             let message = sights.of(seat.participant, &self.encoder(keys));
             let told = Told {
                 session: self.id,

@@ -2,7 +2,7 @@
 
 mod hearing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -25,6 +25,8 @@ pub(super) struct Agent {
     serial: u64,
     /// A connection broke in this Bayeux session: what went over it comes again, after a join's answer too.
     torn: bool,
+    /// Chats it was told it is out of, and has not asked to join again.
+    out: BTreeSet<SessionId>,
 }
 
 #[derive(Debug)]
@@ -61,6 +63,7 @@ impl Agent {
             asked: BTreeMap::new(),
             serial: 0,
             torn: false,
+            out: BTreeSet::new(),
         }
     }
 
@@ -100,6 +103,7 @@ impl Agent {
                 Heard::Ready => self.come_back(scene),
                 Heard::Broken => {
                     self.torn = true;
+                    self.out.clear();
                     self.joined.values_mut().for_each(|seat| seat.view.broken());
                 }
                 Heard::Forgotten => self.joined.clear(),
@@ -147,6 +151,7 @@ impl Agent {
         };
         let data =
             json!({"operation": "join", "session": session.to_string(), "visibility": visibility});
+        self.out.remove(&session);
         self.ask(scene, data, Asked::Join(session));
     }
 

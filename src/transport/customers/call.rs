@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::{CHANNELS, CUSTOMER, Customer, Service, Shared, failure_of};
-use crate::bayeux::Event;
+use crate::bayeux::Offer;
 use crate::chance;
 use crate::chat::{Caller, UserData};
 use crate::hub::{Also, Refusal, View};
@@ -186,11 +186,11 @@ impl Call {
     /// chat has ended: an app that is told so before goes away without them.
     fn welcome(self, view: View, from: u64) {
         let follows = view.customer_left.is_some_and(|left| from <= left);
-        match view.ended && !follows {
+        let told = match view.ended && !follows {
             true => self.tell(&view, view.next_index, true),
             false => self.tell(&view, from.min(view.next_index), false),
-        }
-        self.done.ok();
+        };
+        self.end(told);
     }
 
     fn command(self, session: SessionId, operation: Operation) {
@@ -209,18 +209,16 @@ impl Call {
             Also::default(),
             Box::new(move |done| match done {
                 Ok(done) => {
-                    if ends {
-                        self.tell(&done.view, done.view.next_index, true);
-                    }
-                    self.done.ok();
+                    let told = !ends || self.tell(&done.view, done.view.next_index, true);
+                    self.end(told);
                 }
                 Err(refusal) => self.refused(Some(session), &refusal),
             }),
         );
     }
 
-    /// A data message without events.
-    fn tell(&self, view: &View, next_position: u64, ended: bool) {
+    /// A data message without events; whether there was room for it.
+    fn tell(&self, view: &View, next_position: u64, ended: bool) -> bool {
         let key = self.key_of(view.session, view.names_service.then_some(&*view.service));
         let stretch = Stretch {
             events: &[],
@@ -228,7 +226,7 @@ impl Call {
             chat_ended: ended,
             monitored: view.monitored,
         };
-        self.deliver(cometd::data(&self.channel, view.session, &key, stretch));
+        self.answer(cometd::data(&self.channel, view.session, &key, stretch))
     }
 
     fn refused(self, session: Option<SessionId>, refusal: &Refusal) {
@@ -253,7 +251,7 @@ impl Call {
             code = failure.code,
             "a publish was refused"
         );
-        self.deliver(cometd::failed(
+        let told = self.answer(cometd::failed(
             &self.channel,
             session,
             &key,
@@ -262,7 +260,15 @@ impl Call {
         ));
         match failure.status_code {
             1 => self.done.fail(for_now(failure)),
-            _ => self.done.ok(),
+            _ => self.end(told),
+        }
+    }
+
+    /// A publish whose answer found no room has failed, whatever else came of it: its client reads, and asks again.
+    fn end(self, told: bool) {
+        match told {
+            true => self.done.ok(),
+            false => self.done.fail("503::too_many_answers_unread"),
         }
     }
 
@@ -271,15 +277,16 @@ impl Call {
         self.shared.keys.for_service(name).cometd(session, service)
     }
 
-    fn deliver(&self, message: Bytes) {
-        if self.handle.deliver(Event {
-            message,
-            source: None,
-        }) == crate::bayeux::Offer::Full
-        {
-            // A client that asks on without reading its answers is not owed them.
-            tracing::debug!(client = ?self.handle.id(), "an answer found no room");
+    /// Queues an answer, however many events wait; whether it found room among the answers that do.
+    fn answer(&self, message: Bytes) -> bool {
+        let is_full = self.handle.try_answer(message) == Offer::Full;
+        if is_full && self.chats.refuses_first() {
+            tracing::warn!(
+                client = ?self.handle.id(),
+                "publishes of a client that does not read its answers fail; limit reached: [limits] queue-size"
+            );
         }
+        !is_full
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{Agent, RestChat, Server};
+use crate::world::{Agent, BOB, Door, RestChat, Server};
 
 #[tokio::test]
 async fn leaving_keeps_closes_or_holds() {
@@ -176,4 +176,35 @@ async fn who_leaves_says_whether_it_is_a_transfer_or_for_good() {
     bob.join(&regular.id).await;
     let strange = json!({"session": regular.id, "reason": "lunch"});
     assert_eq!(bob.ask("release", strange).await.unwrap_err(), "malformed");
+}
+
+// A seat stood until its holder's leaving was confirmed, by the next connect: for half a minute who had been removed read on
+// what the others said among themselves.
+#[tokio::test]
+async fn whoever_is_out_is_told_no_more() {
+    let server = Server::start().await;
+    for door in Door::BOTH {
+        let chat = RestChat::alice(&server).await;
+        let mut bob = Agent::with_token(&server, door, BOB).await;
+        let mut carol = Agent::carol(&server).await;
+        let participant = bob.join(&chat.id).await["participantId"].clone();
+        carol.join(&chat.id).await;
+        let out = json!({"session": chat.id, "participantId": participant});
+        carol.ask("release", out).await.unwrap();
+        let secret = json!({"session": chat.id, "text": "about Bob", "visibility": "INT"});
+        carol.ask("message", secret).await.unwrap();
+        // Nothing confirms to the server what Bob has read but a connect.
+        bob.until("removal", |message| message["operation"] == "removed")
+            .await;
+        let again = bob.join(&chat.id).await;
+        let next = again["nextPosition"].as_u64().unwrap();
+        chat.say("Bob?").await;
+        let event = bob.until("an event", |message| message["operation"] == "event");
+        let event = event.await["event"].clone();
+        assert_eq!(
+            (&event["text"], event["index"].as_u64()),
+            (&json!("Bob?"), Some(next)),
+            "{door:?}: neither what was said about him, nor his coming once more"
+        );
+    }
 }

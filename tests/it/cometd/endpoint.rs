@@ -324,3 +324,27 @@ async fn row_136_events_go_with_connect_replies_alone() {
         assert_eq!(told, ["one", "two"], "{door:?}");
     }
 }
+
+// What an agent wrote filled the queue of a customer who had not polled, and the answers to its wrong publishes were dropped:
+// it waited for them for ever, with the publishes acknowledged.
+#[tokio::test]
+async fn a_full_queue_swallows_no_answer() {
+    let server = Server::with().set("limits.queue-messages=5").start().await;
+    let mut alice = Customer::alice(&server, Door::Polling).await;
+    let mut bob = Agent::bob(&server).await;
+    bob.join(&alice.chat).await;
+    for number in 0..20 {
+        bob.say(&alice.chat, &number.to_string()).await;
+    }
+    alice.publish("sendMessage", json!({})).await;
+    alice.publish("requestChat", json!({})).await;
+    let mut codes = Vec::new();
+    while codes.len() < 2 {
+        let data = alice.bayeux.data().await["data"].clone();
+        if data["statusCode"] != 0 {
+            codes.push(data["errors"][0]["code"].clone());
+        }
+    }
+    assert_eq!(codes, [400, 161]);
+    alice.say("I read you").await;
+}

@@ -94,3 +94,28 @@ async fn the_removal_is_told_with_minus_one_and_again() {
         );
     }
 }
+
+// The push said that the chat went on, where REST and CometD said that it was over.
+#[tokio::test]
+async fn a_customer_who_is_removed_is_pushed_the_end() {
+    for (modes, removal) in [
+        (&[PAYLOAD][..], json!("ParticipantLeft")),
+        (&[PAYLOAD, RESEND][..], json!("PushUrl")),
+    ] {
+        let (mut receiver, server) = world(|start| start).await;
+        let (chat, mut bob) = served(&server, modes).await;
+        let out = json!({"session": chat.id, "participantId": 1});
+        bob.ask("release", out).await.unwrap();
+        loop {
+            let post = receiver.next().await;
+            let event = post.event();
+            let is_removal =
+                event["from"]["participantId"] == 1 || event["userData"]["notify-position"] == "-1";
+            assert_eq!(post.json()["message"]["chatEnded"], is_removal, "{event}");
+            if is_removal {
+                assert_eq!(event["type"], removal);
+                break;
+            }
+        }
+    }
+}

@@ -38,8 +38,8 @@ impl World {
         changes.clone().for_each(|change| chat.apply(change));
         let who = chat.participant(look.participant.unwrap()).unwrap();
         let end = match who.presence {
-            chat::Presence::Left { index, .. } if look.participant == Some(CUSTOMER) => index,
-            _ => u64::MAX,
+            chat::Presence::Left { index, .. } => index,
+            chat::Presence::Present => u64::MAX,
         };
         let wanted: Vec<u64> = changes
             .filter_map(|change| match change {

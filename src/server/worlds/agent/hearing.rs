@@ -27,6 +27,9 @@ impl Agent {
                         taken.unwrap_or_else(|wrong| panic!("an agent: {wrong}"));
                     }
                     // The answer to its joining was lost: whether an event is its own cannot be told.
+                    None if self.out.contains(&session) => {
+                        panic!("an agent that is out of {session} is told {shown}")
+                    }
                     None if shown["to"].is_null() => {
                         disk.check_event(session, sight, shown, at);
                     }
@@ -36,6 +39,10 @@ impl Agent {
             Some("removed") => {
                 self.joined.remove(&session);
                 self.wanted.retain(|wanted| *wanted != session);
+                let asks = |(_, asked): &(String, Asked)| matches!(asked, Asked::Join(of) | Asked::LateJoin(of) if *of == session);
+                if !self.torn && !self.asked.values().any(asks) {
+                    self.out.insert(session);
+                }
             }
             _ => {}
         }
