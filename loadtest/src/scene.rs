@@ -111,9 +111,10 @@ impl<S: Scene> Stage<S> {
     }
 
     /// The highest rate that holds: rising by a third until one does not, then between the two;
-    /// where the first does not hold, falling until one does.
+    /// where the first does not hold, falling until one does. A rate that does not is tried once more: the machine may have
+    /// other guests, and what they take for a moment is nobody's limit.
     pub fn search(&mut self, steps: &Steps, mut seen: impl FnMut(&Step)) -> Result<Option<Step>> {
-        let mut run = |stage: &mut Self, rate: f64| -> Result<(Step, bool)> {
+        let mut once = |stage: &mut Self, rate: f64| -> Result<(Step, bool)> {
             let step = stage.step(rate, steps)?;
             progress(format_args!(
                 "{rate:.0}/s offered: {:.0}/s delivered, p50 {:.2} ms, p99 {:.2} ms, {:.1} µs CPU{}",
@@ -127,8 +128,12 @@ impl<S: Scene> Stage<S> {
             Ok((step, step.holds(steps.bound)))
         };
         if let Some(rate) = steps.rate {
-            return run(self, rate).map(|(step, _)| Some(step));
+            return once(self, rate).map(|(step, _)| Some(step));
         }
+        let mut run = |stage: &mut Self, rate: f64| match once(stage, rate)? {
+            (_, false) => once(stage, rate),
+            held => Ok(held),
+        };
         let (mut best, mut rate) = (None, steps.from);
         let mut beyond = loop {
             let (step, holds) = run(self, rate)?;
