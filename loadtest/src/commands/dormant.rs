@@ -50,7 +50,8 @@ pub fn run(options: &Options, start: &Start) -> Result<Report> {
     report.row(row("created", rate, 0, "a second"));
     let slept = fall_asleep(options, &parlor)?;
     report.row(row("the last asleep after", slept.as_secs_f64(), 0, "s"));
-    let full = Level::of(&parlor)?;
+    let (full, settled) = settle(&parlor)?;
+    report.row(row("memory at its level after", settled.as_secs_f64(), 0, "s"));
     let mib = |bytes: u64| bytes.saturating_sub(empty.memory) as f64 / 1_048_576.0;
     let each = |bytes: u64| bytes as f64 / options.chats as f64;
     report.row(row(
@@ -173,6 +174,21 @@ fn create(options: &Options, parlor: &Parlor) -> Result<Vec<(String, Chat)>> {
         }
     }
     Ok(kept)
+}
+
+// What has gone to sleep is written to the index a little later, and memory given back a little later still.
+fn settle(parlor: &Parlor) -> Result<(Level, Duration)> {
+    let (began, mut lowest) = (Instant::now(), Instant::now());
+    let mut level = Level::of(parlor)?;
+    while lowest.elapsed() < Duration::from_secs(5) && began.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_secs(1));
+        let now = Level::of(parlor)?;
+        if now.memory < level.memory - level.memory / 100 {
+            lowest = Instant::now();
+            level = now;
+        }
+    }
+    Ok((level, lowest.duration_since(began)))
 }
 
 // Until the server says that none is live.
