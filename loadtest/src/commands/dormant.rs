@@ -51,7 +51,12 @@ pub fn run(options: &Options, start: &Start) -> Result<Report> {
     let slept = fall_asleep(options, &parlor)?;
     report.row(row("the last asleep after", slept.as_secs_f64(), 0, "s"));
     let (full, settled) = settle(&parlor)?;
-    report.row(row("memory at its level after", settled.as_secs_f64(), 0, "s"));
+    report.row(row(
+        "memory at its level after",
+        settled.as_secs_f64(),
+        0,
+        "s",
+    ));
     let mib = |bytes: u64| bytes.saturating_sub(empty.memory) as f64 / 1_048_576.0;
     let each = |bytes: u64| bytes as f64 / options.chats as f64;
     report.row(row(
