@@ -92,6 +92,7 @@ mod tests {
             "what is shown follows the machine's clock"
         );
     }
+
     /// A flipped bit made the first digit a 9: the clock stood in the year 2277, was noted again, and every chat's time was up.
     #[tokio::test]
     async fn a_note_that_is_hurt_is_not_believed() {

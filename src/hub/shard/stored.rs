@@ -1,6 +1,7 @@
 //! What the disk has answered: telling, or taking back.
 
 use super::*;
+use crate::chat::EventKind;
 use crate::hub::fan_out::{CUSTOMER, Sights, sees};
 use crate::hub::seat::{Offer, Pace, Seat, Told};
 use crate::wire::agent::answer::{self, Removed};
@@ -51,7 +52,12 @@ impl Shard {
                 self.load.closed();
             }
             room.durable = after;
-            room.end_seats();
+            // Every seat is looked at, so only where somebody has left.
+            let leaves =
+                |event: &Arc<Event>| matches!(event.kind, EventKind::ParticipantLeft { .. });
+            if events.iter().any(leaves) {
+                room.end_seats();
+            }
             self.open -= usize::from(was_open);
             self.open += usize::from(after.is_open());
             for event in &events {

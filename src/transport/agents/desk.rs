@@ -11,7 +11,7 @@ use crate::id::SessionId;
 /// How much one agent may leave unread and undone.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// Bytes of answers, read or reserved, beyond which requests wait; one large answer is always given. As many bytes
+    /// Bytes of answers, unread or reserved, beyond which requests wait; one large answer is always given. As many bytes
     /// may the requests have that wait.
     pub answers_bytes_max: usize,
     /// Requests that wait.
