@@ -65,10 +65,7 @@ impl Session {
 
     /// The farewell, after the events that still wait, and the end of the held connect.
     pub(super) fn say_farewell(&mut self, farewell: Bytes) {
-        let mut last = Vec::new();
-        while let Some(event) = self.queue.take(true) {
-            last.push(event.message);
-        }
+        let mut last = self.last_events();
         last.push(farewell);
         match self.delivery {
             Delivery::Http => self.dismiss_held(last),
@@ -132,7 +129,10 @@ impl Session {
     }
 
     pub(super) fn abandoned(&mut self, exchange: ExchangeId, now: Instant) {
-        self.exchanges.retain(|e| e.id != exchange);
+        if let Some(place) = self.exchanges.iter().position(|e| e.id == exchange) {
+            let slots = self.exchanges.remove(place).slots;
+            self.go_unanswered(slots);
+        }
         self.lose(|batch| match batch.route {
             Route::Poll(_, by) => by == exchange,
             Route::Socket(_) | Route::Numbered(_) => false,

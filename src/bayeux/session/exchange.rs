@@ -14,7 +14,8 @@ use crate::clock::{Instant, Now};
 
 use super::connect::ConnectReply;
 use super::delivery::Line;
-use super::{Carrier, Ending, Output, Request, Session};
+use super::leaving::Leaving;
+use super::{Carrier, Output, Request, Session};
 
 /// A request that is not answered yet.
 #[derive(Debug)]
@@ -43,6 +44,8 @@ pub enum Slot {
         /// The application does it later.
         put_off: bool,
     },
+    /// It waits for the publishes before it.
+    Disconnect(Box<Leaving>),
     Subscribe {
         question: u64,
         id: Option<Box<str>>,
@@ -59,7 +62,7 @@ impl Session {
         }
         let mut slots = Vec::with_capacity(request.messages.len());
         for message in request.messages {
-            slots.extend(self.message(&request, message, now));
+            slots.extend(self.next(&request, message, &slots, now));
         }
         // A connect that is held, or was answered by itself, leaves nothing.
         if slots.is_empty() && !request.messages.is_empty() {
@@ -95,13 +98,31 @@ impl Session {
         }
     }
 
+    /// The reply to a message that comes after these: a good-bye waits for publishes, and nothing comes after it.
+    fn next(
+        &mut self,
+        request: &Request<'_>,
+        message: &Message<'_>,
+        before: &[Slot],
+        now: Now,
+    ) -> Option<Slot> {
+        if before.iter().any(Slot::is_disconnect) {
+            return Some(self.refusal(message, &Error::SessionUnknown));
+        }
+        let waits = !self.is_over() && before.iter().any(Slot::waits);
+        match Leaving::of(message, self.id).filter(|_| waits) {
+            Some(leaving) => Some(Slot::Disconnect(Box::new(leaving))),
+            None => self.message(request, message, now),
+        }
+    }
+
     /// The reply to one message, now or later; none for a connect that goes its own way.
     fn message(&mut self, request: &Request<'_>, message: &Message<'_>, now: Now) -> Option<Slot> {
         let channel = match message.target() {
             Ok(channel) => channel,
             Err(error) => return Some(self.refusal(message, &error)),
         };
-        if self.over || message.client != Some(self.id) {
+        if self.is_over() || message.client != Some(self.id) {
             return Some(self.refusal(message, &Error::SessionUnknown));
         }
         if message.too_often {
@@ -119,7 +140,10 @@ impl Session {
             }
             Channel::Meta(Meta::Subscribe) => Some(self.subscribe(message)),
             Channel::Meta(Meta::Unsubscribe) => Some(Slot::Ready(self.unsubscribe(message))),
-            Channel::Meta(Meta::Disconnect) => Some(Slot::Ready(self.disconnect(message))),
+            Channel::Meta(Meta::Disconnect) => {
+                let leaving = Leaving::of(message, self.id)?;
+                Some(Slot::Ready(self.disconnect(leaving)))
+            }
             Channel::Meta(Meta::Handshake | Meta::Unknown) => {
                 let name = message.channel.as_deref().unwrap_or_default().to_owned();
                 Some(self.refusal(message, &Error::PublishDenied(name)))
@@ -201,19 +225,6 @@ impl Session {
         }
     }
 
-    fn disconnect(&mut self, message: &Message<'_>) -> Bytes {
-        let reply = Reply {
-            id: message.id.as_deref(),
-            channel: Some("/meta/disconnect"),
-            successful: true,
-            timestamp: self.timestamp(message.stamped),
-            ..Reply::default()
-        };
-        self.dismiss_held(Vec::new());
-        self.end(Ending::Disconnected(message.ext.map(ToOwned::to_owned)));
-        reply.encode()
-    }
-
     fn answer_publish(&mut self, whose: impl Fn(u64, Instant) -> bool, error: Option<&str>) {
         let now = Timestamp(self.wall);
         for exchange in &mut self.exchanges {
@@ -254,15 +265,12 @@ impl Session {
             ..
         } = exchange;
         if moot {
-            return;
-        }
-        if carrier == Carrier::Socket {
-            let replies = slots.into_iter().filter_map(Slot::ready);
-            let lines = replies.map(|reply| (connection, Line::Reply(reply)));
-            return self.lines.extend(lines);
+            return self.go_unanswered(slots);
         }
         let connects = slots.iter().any(|slot| matches!(slot, Slot::Connect(_)));
-        let (mut messages, events) = if connects && !self.over {
+        let (mut messages, events) = if slots.iter().any(Slot::is_disconnect) {
+            (self.last_events(), false)
+        } else if connects && carrier == Carrier::Http && !self.over {
             self.take_for_connect(Route::Poll(connection, number))
         } else {
             (Vec::new(), false)
@@ -270,8 +278,14 @@ impl Session {
         for slot in slots {
             match slot {
                 Slot::Connect(reply) => messages.push(self.encode(reply)),
+                Slot::Disconnect(leaving) => messages.push(self.disconnect(*leaving)),
                 other => messages.extend(other.ready()),
             }
+        }
+        if carrier == Carrier::Socket {
+            let lines = messages.into_iter();
+            let lines = lines.map(|reply| (connection, Line::Reply(reply)));
+            return self.lines.extend(lines);
         }
         self.outputs.push_back(Output::Respond {
             exchange: number,
@@ -284,8 +298,7 @@ impl Session {
 
 impl Exchange {
     fn is_done(&self) -> bool {
-        let waits = |slot: &Slot| matches!(slot, Slot::Publish { .. } | Slot::Subscribe { .. });
-        !self.slots.iter().any(waits)
+        !self.slots.iter().any(Slot::waits)
     }
 }
 
@@ -293,8 +306,16 @@ impl Slot {
     fn ready(self) -> Option<Bytes> {
         match self {
             Self::Ready(reply) => Some(reply),
-            Self::Connect(_) | Self::Publish { .. } | Self::Subscribe { .. } => None,
+            _ => None,
         }
+    }
+
+    fn waits(&self) -> bool {
+        matches!(self, Self::Publish { .. } | Self::Subscribe { .. })
+    }
+
+    pub fn is_disconnect(&self) -> bool {
+        matches!(self, Self::Disconnect(_))
     }
 }
 

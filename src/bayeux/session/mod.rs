@@ -4,6 +4,7 @@ mod connect;
 mod delivery;
 mod exchange;
 mod io;
+mod leaving;
 mod putting_off;
 mod subscribe;
 
@@ -188,9 +189,9 @@ impl Session {
         self.id
     }
 
-    /// Whether it has ended.
+    /// Whether it has ended, or will once the publishes are answered that its good-bye came after: it takes no more messages.
     pub fn is_over(&self) -> bool {
-        self.over
+        self.over || self.is_leaving()
     }
 
     /// Whether it has ended and owes no reply any more.

@@ -2,7 +2,7 @@
 
 use super::super::broker::Told;
 use super::*;
-use crate::bayeux::{ConnectionId, Input, Session};
+use crate::bayeux::{Carrier, ConnectionId, ExchangeId, Input, Session};
 
 #[test]
 fn row_106_after_a_disconnect_the_client_is_unknown() {
@@ -44,6 +44,87 @@ fn messages_after_a_disconnect_in_the_same_request_are_unknown() {
     let bye = client.message("/meta/disconnect", json!({}));
     let replies = broker.ask(1, &json!([bye, client.publish("1", "/a", 1)]));
     assert_eq!(replies[1]["error"], "402::session_unknown");
+}
+
+// A page left its chat and said good-bye in one request: it was never told that the chat had ended.
+#[test]
+fn a_good_bye_waits_for_what_was_published_before_it() {
+    for socket in [false, true] {
+        let mut broker = Broker::new();
+        broker.later = true;
+        let client = match socket {
+            true => Client::on_socket(&mut broker, 1, json!({})),
+            false => Client::new(&mut broker, 1),
+        };
+        let body = json!([
+            client.publish("1", "/service/echo", "over"),
+            client.message("/meta/disconnect", json!({"id": "2"})),
+            client.publish("3", "/service/echo", "too late"),
+        ]);
+        let carrier = if socket {
+            Carrier::Socket
+        } else {
+            Carrier::Http
+        };
+        let waiting = broker.request(carrier, 1, &body, false);
+        let mut replies = broker.read(1);
+        assert!(!broker.told.contains(&Told::Gone("disconnected")));
+        let (id, publish) = broker.unanswered.pop().expect("a publish");
+        let result = Ok(());
+        broker.handle(id, Input::Published { publish, result });
+        replies.extend(broker.answer(waiting).unwrap_or_default());
+        replies.extend(broker.read(1));
+        assert_eq!(data(&replies), ["over"]);
+        let of = |id: &str| {
+            replies
+                .iter()
+                .find(|reply| reply["id"] == id)
+                .expect("a reply")
+        };
+        assert_eq!(
+            (&of("1")["successful"], &of("2")["successful"]),
+            (&json!(true), &json!(true))
+        );
+        assert_eq!(of("3")["error"], "402::session_unknown");
+        assert!(broker.told.contains(&Told::Gone("disconnected")));
+    }
+}
+
+// A page that closes does not wait for the answer: its good-bye counts all the same.
+#[test]
+fn a_good_bye_counts_though_nobody_waits_for_its_answer() {
+    for socket in [false, true] {
+        let mut broker = Broker::new();
+        broker.later = true;
+        let (client, carrier) = match socket {
+            true => (
+                Client::on_socket(&mut broker, 1, json!({})),
+                Carrier::Socket,
+            ),
+            false => (Client::new(&mut broker, 1), Carrier::Http),
+        };
+        let bye = client.message("/meta/disconnect", json!({"id": "2"}));
+        let body = json!([client.publish("1", "/service/echo", "over"), bye]);
+        let exchange = broker.request(carrier, 1, &body, false);
+        let gone = match socket {
+            true => Input::Closed {
+                connection: ConnectionId(1),
+                clean: false,
+            },
+            false => Input::Abandoned {
+                exchange: ExchangeId(exchange),
+            },
+        };
+        broker.handle(client.id, gone);
+        let (id, publish) = broker.unanswered.pop().expect("a publish");
+        let result = Ok(());
+        broker.handle(id, Input::Published { publish, result });
+        let gone = broker
+            .told
+            .iter()
+            .filter(|told| **told == Told::Gone("disconnected"));
+        assert_eq!(gone.count(), 1, "{:?}", broker.told);
+    }
 }
 
 // A socket that broke while a publish was under way left its reply behind in the session, for as long as that lived.

@@ -103,6 +103,25 @@ async fn every_operation_works_over_every_transport() {
     }
 }
 
+// A page that ends the chat and says good-bye in one request was never told that the chat had ended.
+#[tokio::test]
+async fn who_ends_the_chat_and_says_good_bye_at_once_is_told_the_end() {
+    let server = Server::start().await;
+    for door in Door::BOTH {
+        let mut alice = Customer::alice(&server, door).await;
+        let client = alice.bayeux.client_id.clone();
+        let data = json!({"operation": "disconnect", "secureKey": alice.key});
+        let messages = json!([
+            {"id": "over", "channel": CHANNEL, "clientId": client, "data": data},
+            {"id": "bye", "channel": "/meta/disconnect", "clientId": client},
+        ]);
+        let replies = alice.bayeux.exchange(messages, "bye").await;
+        assert!(replies.iter().all(|reply| reply["successful"] == true));
+        let last = alice.bayeux.arrived().pop().expect("the end");
+        assert_eq!(last["data"]["chatEnded"], true, "{door:?}: {last}");
+    }
+}
+
 #[tokio::test]
 async fn chat_trouble_is_a_data_message() {
     let server = Server::start().await;
