@@ -3,6 +3,7 @@
 
 mod life;
 mod line;
+mod said;
 
 use std::time::{Duration, Instant};
 

@@ -1,27 +1,16 @@
 //! Stories of the poster and receivers on the same machine: `acme` is the receiver that most of them are about.
 
+mod poster;
 mod receiver;
 
-use std::convert::Infallible;
-use std::future::{pending, ready};
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper::header::HeaderMap;
-use hyper::service::service_fn;
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
-use prometheus_client::encoding::text::encode;
-use prometheus_client::registry::Registry;
+use poster::{BODY, TRACEPARENT, TestPoster, delivery, destination, given_up, secret};
 use receiver::{Reply, TestReceiver, status};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::*;
-use crate::clock::Wall;
-use crate::id::SessionId;
-use crate::push::{Secret, sign};
+use crate::push::sign;
 
 #[tokio::test]
 async fn a_push_is_posted_with_the_headers_of_standard_webhooks() {
@@ -350,130 +339,5 @@ async fn attempts_deliveries_and_dead_letters_are_counted() {
         "parlor_push_attempt_seconds_count 2",
     ] {
         assert!(metrics.contains(line), "{line} in\n{metrics}");
-    }
-}
-
-const BODY: &[u8] = br#"{"deviceId":"dev-42"}"#;
-const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-
-/// A poster whose reports can be awaited.
-struct TestPoster {
-    poster: Poster,
-    clock: Clock,
-    reports: UnboundedReceiver<Report>,
-    seen: Vec<Report>,
-}
-
-impl TestPoster {
-    fn to<const N: usize>(destinations: [(&str, Destination); N]) -> Self {
-        let named = |(name, destination): (&str, Destination)| (name.to_owned(), destination);
-        let (tell, reports) = unbounded_channel();
-        let clock = Clock::system();
-        let poster = Poster::new(
-            destinations.map(named).into(),
-            clock,
-            Metrics::default(),
-            Box::new(by_http),
-            move |report| {
-                drop(tell.send(report));
-                ready(())
-            },
-        );
-        Self {
-            poster: poster.unwrap(),
-            clock,
-            reports,
-            seen: Vec::new(),
-        }
-    }
-
-    fn offer(&self, destination: &str, number: u64) {
-        self.offer_again(destination, number, 0);
-    }
-
-    /// After `failed` attempts, the last at the end of the schedule.
-    fn offer_again(&self, destination: &str, number: u64, failed: u32) {
-        let job = self.job(destination, number, failed);
-        assert!(self.poster.offer(job).is_ok());
-    }
-
-    fn job(&self, destination: &str, number: u64, failed: u32) -> Job {
-        let now = self.clock.now().instant;
-        Job {
-            delivery: delivery(number),
-            destination: destination.into(),
-            body: Bytes::from_static(BODY),
-            traceparent: TRACEPARENT.into(),
-            owed_at: Instant(now.0 - u64::from(failed) * 60_000),
-            failed,
-        }
-    }
-
-    async fn report(&mut self) -> Report {
-        let report = self.reports.recv().await.unwrap();
-        self.seen.push(report.clone());
-        report
-    }
-
-    /// The next delivery that ended, or goes on.
-    async fn settled(&mut self) -> (u64, Outcome) {
-        loop {
-            if let Report::Settled { delivery, outcome } = self.report().await {
-                return (delivery.number, outcome);
-            }
-        }
-    }
-
-    /// The same, with what is told after it.
-    async fn next_settled(&mut self) {
-        self.settled().await;
-        self.poster.drained_for_tests().await;
-        while let Ok(report) = self.reports.try_recv() {
-            self.seen.push(report);
-        }
-    }
-
-    fn metrics(&self) -> String {
-        let mut registry = Registry::default();
-        self.poster.metrics().register(&mut registry);
-        let mut text = String::new();
-        encode(&mut text, &registry).unwrap();
-        text
-    }
-}
-
-impl Poster {
-    /// Waits until nothing is under way.
-    async fn drained_for_tests(&self) {
-        let mut workers = self.shared.workers.subscribe();
-        let _ = workers.wait_for(|workers| *workers == 0).await;
-    }
-}
-
-fn destination(url: String) -> Destination {
-    Destination {
-        url,
-        message: None,
-        secrets: vec![secret()],
-        retry: RetrySchedule::new(vec![Duration::from_secs(2)]).unwrap(),
-        timeout: Duration::from_secs(10),
-        concurrency: 2,
-    }
-}
-
-fn secret() -> Secret {
-    Secret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap()
-}
-
-fn delivery(number: u64) -> DeliveryId {
-    DeliveryId {
-        session: SessionId::new(Wall(1_700_000_000_000), 7),
-        number,
-    }
-}
-
-fn given_up(reason: &str) -> Outcome {
-    Outcome::Dead {
-        reason: reason.to_owned(),
     }
 }

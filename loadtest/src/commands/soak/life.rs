@@ -3,11 +3,11 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use memchr::memmem;
-use serde_json::Value;
 
 use super::Options;
+use super::said::{Said, Sayings, heard, joined};
 use crate::bayeux::{Clients, Transport, Who};
 use crate::mark::Mark;
 use crate::net::{Id, Receiver, Setup};
@@ -41,7 +41,7 @@ pub struct Life<'a> {
     ending: VecDeque<(Duration, Talk)>,
     /// Connections whose goodbye has been said.
     closing: VecDeque<(Duration, Vec<Id>)>,
-    said: HashMap<u32, Said>,
+    said: Sayings,
     begun: u32,
     delivered: u64,
     wrong: Vec<String>,
@@ -61,14 +61,6 @@ struct Talk {
 enum Customer {
     Bayeux(usize),
     Rest { wire: Id, user: String },
-}
-
-/// What was said in one chat, and what of it has arrived.
-#[derive(Clone, Copy, Default)]
-struct Said {
-    written: u32,
-    heard: u32,
-    joined: bool,
 }
 
 impl<'a> Life<'a> {
@@ -341,52 +333,6 @@ fn rest_call(parlor: &Parlor, chat: &Chat, user: &str, call: &str) -> String {
         people::FORM,
         &body,
     )
-}
-
-// Agents are told what they wrote themselves, too: only what a customer wrote counts there, and only what an agent wrote
-// is pushed, so that each counts once.
-fn heard(message: &[u8], said: &mut HashMap<u32, Said>, delivered: &mut u64) {
-    for mark in Mark::all(message) {
-        let Some(said) = said.get_mut(&mark.writer) else {
-            continue;
-        };
-        if mark.number > said.heard {
-            *delivered += u64::from(mark.number - said.heard);
-            said.heard = mark.number;
-        }
-    }
-}
-
-// The answer to an agent's request: whoever has joined is spoken to from now on.
-fn joined(message: &[u8], said: &mut HashMap<u32, Said>) -> Result<()> {
-    if memmem::find(message, b"\"requestId\"").is_none() {
-        return Ok(());
-    }
-    let messages: Value = serde_json::from_slice(message).context("an answer that is no JSON")?;
-    for data in messages
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|message| &message["data"])
-    {
-        let Some(number) = data["requestId"]
-            .as_str()
-            .and_then(|id| id.strip_prefix("join-"))
-        else {
-            continue;
-        };
-        if data["ok"] != true {
-            bail!("an agent may not join: {data}");
-        }
-        if let Some(said) = number
-            .parse()
-            .ok()
-            .and_then(|number: u32| said.get_mut(&number))
-        {
-            said.joined = true;
-        }
-    }
-    Ok(())
 }
 
 fn accepted(reply: &[u8]) -> Result<()> {

@@ -1,5 +1,16 @@
 //! A receiver that answers as it is told, and shows what it has seen.
 
+use std::convert::Infallible;
+use std::future::pending;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::header::HeaderMap;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
 use super::*;
 
 /// A receiver that answers its n-th request as told.
