@@ -33,6 +33,7 @@ pub mod clock;
 pub mod health;
 pub mod id;
 pub mod json;
+pub mod limit;
 
 pub mod bayeux;
 

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::id::ClientId;
 use crate::json::{DEPTH_MAX, deeper_than};
+use crate::limit;
 
 use super::advice::Wish;
 use super::channel::{Channel, Meta};
@@ -58,6 +59,14 @@ pub enum Malformed {
     TooMany(usize),
 }
 
+impl Malformed {
+    /// More than `max` messages.
+    pub fn too_many(max: usize) -> Self {
+        limit::reached("[limits] batch");
+        Self::TooMany(max)
+    }
+}
+
 /// One channel or several, in the shape in which they were asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -75,7 +84,7 @@ pub fn parse(body: &str, batch_max: usize) -> Result<Vec<Message<'_>>, Malformed
     }
     let Batch { messages, beyond } = serde_json::from_str(body).map_err(|_| why_not(body))?;
     if beyond || messages.len() > batch_max {
-        return Err(Malformed::TooMany(batch_max));
+        return Err(Malformed::too_many(batch_max));
     }
     Ok(messages.into_iter().map(Message::from).collect())
 }

@@ -242,10 +242,10 @@ pub enum Rejection {
         /// Bytes allowed.
         max: usize,
     },
-    /// A limit of `[limits]` is reached.
-    #[error("limit reached: [limits] {option} = {max}")]
+    /// Another limit is reached.
+    #[error("limit reached: {option} = {max}")]
     Limit {
-        /// The option's name.
+        /// The option, with its section.
         option: &'static str,
         /// Its value.
         max: usize,
@@ -253,4 +253,15 @@ pub enum Rejection {
     /// A field cannot be.
     #[error("invalid: {0}")]
     Invalid(&'static str),
+}
+
+impl Rejection {
+    /// The limit that is reached, as [`crate::limit`] names it.
+    pub fn limit(&self) -> Option<&'static str> {
+        match self {
+            Self::TooLong { .. } => Some("[settings] max-message-size"),
+            Self::Limit { option, .. } => Some(option),
+            _ => None,
+        }
+    }
 }

@@ -149,7 +149,7 @@ impl Session {
         check_user_data(&join.user_data, policy)?;
         if self.present().count() >= policy.participants_max {
             return Err(Rejection::Limit {
-                option: "participants",
+                option: "[limits] participants",
                 max: policy.participants_max,
             });
         }
@@ -263,13 +263,13 @@ pub(super) fn check_nickname(nickname: &str, policy: &Policy) -> Result<(), Reje
     if nickname.is_empty() {
         return Err(Rejection::Invalid("the nickname is empty"));
     }
-    check_chars(nickname, "nickname", policy.nickname_chars_max)
+    check_chars(nickname, "[limits] nickname", policy.nickname_chars_max)
 }
 
 fn check_subject(subject: Option<&str>, policy: &Policy) -> Result<(), Rejection> {
     check_chars(
         subject.unwrap_or_default(),
-        "subject",
+        "[limits] subject",
         policy.subject_chars_max,
     )
 }
@@ -287,11 +287,11 @@ pub(super) fn check_user_data(user_data: &UserData, policy: &Policy) -> Result<(
     let counts = |(key, value): &(&String, &String)| !is_added(key, value, policy);
     let counted = || user_data.iter().filter(counts);
     if counted().count() > policy.user_data_keys_max {
-        return limit("user-data-keys", policy.user_data_keys_max);
+        return limit("[limits] user-data-keys", policy.user_data_keys_max);
     }
     let bytes: usize = counted().map(|(key, value)| key.len() + value.len()).sum();
     if bytes > policy.user_data_bytes_max {
-        return limit("user-data-size", policy.user_data_bytes_max);
+        return limit("[limits] user-data-size", policy.user_data_bytes_max);
     }
     Ok(())
 }

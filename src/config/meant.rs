@@ -129,6 +129,8 @@ pub struct Limits {
     pub user_data_bytes_max: usize,
     /// `chats-per-client`: chats of one Bayeux client.
     pub chats_per_client_max: usize,
+    /// `idempotency-keys`: of one chat, within a day.
+    pub idempotency_keys_max: usize,
     /// `participants`: of one session, at a time.
     pub participants_max: usize,
     /// `subscriptions-per-client`: of one Bayeux client.

@@ -129,6 +129,7 @@ pub(super) const SECTIONS: &[SectionSpec] = &[
             option("nickname", number(1, 10_000, "characters")),
             option("subject", number(1, 100_000, "characters")),
             option("chats-per-client", number(1, 100_000, "")),
+            option("idempotency-keys", number(1, 1_000_000, "")),
             option("participants", number(1, 10_000, "")),
             option("subscriptions-per-client", number(1, 10_000, "")),
             option("batch", number(1, 10_000, "")),

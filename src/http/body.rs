@@ -9,6 +9,8 @@ use hyper::body::Body;
 use hyper::header::{CONTENT_ENCODING, HeaderMap};
 use tokio::time::timeout;
 
+use crate::limit;
+
 /// Bytes of a refused body that are read and thrown away before the answer closes the connection.
 const PASSED_OVER_MAX: usize = 4 << 20;
 /// And for how long: some wait for the answer before they send anything.
@@ -52,16 +54,21 @@ where
     let mut body = pin!(body);
     if body.size_hint().lower() > u64::try_from(max).unwrap_or(u64::MAX) {
         let _ = timeout(PASSED_OVER_FOR, pass_over(body)).await;
-        return Err(Trouble::TooLarge { option, max });
+        return Err(too_large(option, max));
     }
     match Limited::new(body.as_mut(), max).collect().await {
         Ok(whole) => Ok(whole.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => {
             let _ = timeout(PASSED_OVER_FOR, pass_over(body)).await;
-            Err(Trouble::TooLarge { option, max })
+            Err(too_large(option, max))
         }
         Err(_) => Err(Trouble::Broken),
     }
+}
+
+fn too_large(option: &'static str, max: usize) -> Trouble {
+    limit::reached(option);
+    Trouble::TooLarge { option, max }
 }
 
 /// Reads on without keeping anything: whoever is still writing when the connection closes never sees the answer.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderMap};
 
 use super::{form, json, multipart};
+use crate::limit;
 
 /// What was given.
 #[derive(Clone, PartialEq, Eq)]
@@ -33,6 +34,13 @@ pub enum Trouble {
         /// Fields allowed.
         max: usize,
     },
+}
+
+impl Trouble {
+    pub(super) fn too_many(max: usize) -> Self {
+        limit::reached("[limits] fields");
+        Self::TooMany { max }
+    }
 }
 
 /// Collects pairs up to a limit.
@@ -81,7 +89,7 @@ impl Pairs {
     /// One more pair.
     pub(super) fn put(&mut self, name: String, value: String) -> Result<(), Trouble> {
         if self.pairs.len() >= self.max {
-            return Err(Trouble::TooMany { max: self.max });
+            return Err(Trouble::too_many(self.max));
         }
         self.pairs.push((name, value));
         Ok(())

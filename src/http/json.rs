@@ -27,7 +27,7 @@ pub(super) fn parse(body: &[u8], max: usize) -> Result<String, Trouble> {
     .deserialize(&mut json)
     .and_then(|()| json.end());
     match counted {
-        _ if left == 0 => Err(Trouble::TooMany { max }),
+        _ if left == 0 => Err(Trouble::too_many(max)),
         Err(_) => Err(OBJECT),
         Ok(()) => Ok(text.to_owned()),
     }

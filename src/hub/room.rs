@@ -15,8 +15,6 @@ use crate::store::{Remembered, Snapshot};
 
 /// Events of a session that are kept in memory while it is awake, in bytes: enough for what a refresh usually asks.
 const TAIL_BYTES_MAX: usize = 16 * 1024;
-/// Idempotency keys that one chat remembers; the oldest is forgotten first.
-const REMEMBERED_MAX: usize = 256;
 /// How long an idempotency key is remembered: contract §2.
 const REMEMBERED_FOR: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
 
@@ -224,14 +222,13 @@ impl Room {
             .find(|known| known.key == key && now.since(known.at) < REMEMBERED_FOR)
     }
 
-    /// Remembers a key.
-    pub(super) fn remember_key(&mut self, key: Remembered, now: Instant) {
-        while self.remembered.front().is_some_and(|oldest| {
-            self.remembered.len() >= REMEMBERED_MAX || now.since(oldest.at) >= REMEMBERED_FOR
-        }) {
+    /// Whether one more key can be remembered beside those of the last day: none is forgotten before its time.
+    pub(super) fn has_room_for_a_key(&mut self, max: usize, now: Instant) -> bool {
+        let is_old = |key: &Remembered| now.since(key.at) >= REMEMBERED_FOR;
+        while self.remembered.front().is_some_and(is_old) {
             self.remembered.pop_front();
         }
-        self.remembered.push_back(key);
+        self.remembered.len() < max
     }
 
     /// Whether a Bayeux client vouches for the customer.

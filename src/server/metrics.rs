@@ -16,6 +16,7 @@ use prometheus_client::registry::Registry as Metrics;
 use crate::http::rate_limit::RateLimits;
 use crate::http::slots::Slots;
 use crate::hub::Load;
+use crate::limit;
 use crate::store::embedded::{GROUP_BOUNDS, Histogram, LATENCY_BOUNDS_MICROS, Stats};
 use crate::tasks::shards::Gauges;
 use crate::transport::agents::Agents;
@@ -49,6 +50,7 @@ impl Collector for Watched {
         self.encode_sessions(&mut encoder)?;
         self.encode_events(&mut encoder)?;
         self.encode_store(&mut encoder)?;
+        encode_limits(&mut encoder)?;
         process::encode(&mut encoder)
     }
 }
@@ -254,6 +256,16 @@ impl Watched {
     }
 }
 
+fn encode_limits(encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+    let help = "Refusals because a limit was reached, by its option; those with counters of their own are not here";
+    let mut metric =
+        encoder.encode_descriptor("parlor_limits_reached", help, None, MetricType::Counter)?;
+    for (name, times) in limit::counts() {
+        ConstCounter::new(times).encode(metric.encode_family(&[("limit", name)])?)?;
+    }
+    Ok(())
+}
+
 impl Debug for Watched {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result<(), Error> {
         f.write_str("Watched")
@@ -305,7 +317,7 @@ fn histogram(
     scale: f64,
 ) -> Result<(), Error> {
     let counts = from.buckets.iter().map(|bucket| bucket.load(Relaxed));
-    let bounds = bounds.iter().copied().chain([f64::MAX]);
+    let bounds = bounds.iter().copied().chain([f64::INFINITY]);
     let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
     let sum = from.sum.load(Relaxed) as f64 / scale;
     encoder

@@ -64,6 +64,7 @@ pub(super) fn hub(config: &Config) -> shard::Settings {
         alias: config.server.alias.clone(),
         push_messages: messages(config),
         agents_return_within: config.cometd.max_interval,
+        idempotency_keys_max: config.limits.idempotency_keys_max,
         awake_for: AWAKE_FOR,
     }
 }

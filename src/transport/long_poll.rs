@@ -18,6 +18,8 @@ use crate::bayeux::{
     unknown_client,
 };
 
+use crate::limit;
+
 use super::browser::{Browser, Seat};
 use super::client::Client;
 use super::driver::random;
@@ -100,7 +102,7 @@ fn begin(
         messages.append(&mut bayeux::parse(text, max).map_err(Refusal::Malformed)?);
     }
     if messages.len() > max {
-        return Err(Refusal::Malformed(Malformed::TooMany(max)));
+        return Err(Refusal::Malformed(Malformed::too_many(max)));
     }
     // The request itself was counted, and pays for its first message.
     registry.count(
@@ -136,7 +138,7 @@ fn read(registry: &Registry, parts: &Parts, body: &Bytes) -> Result<Body, Refusa
         return Err(Refusal::Method { callbacks });
     }
     if body.len() > config.max_message_size {
-        return Err(Refusal::TooLarge);
+        return Err(Refusal::too_large());
     }
     let text = std::str::from_utf8(body).map_err(|_| Refusal::Malformed(Malformed::Json))?;
     let texts = if is_form(parts) {
@@ -153,7 +155,7 @@ fn read(registry: &Registry, parts: &Parts, body: &Bytes) -> Result<Body, Refusa
 fn read_callback(parts: &Parts, allowed: bool, max: usize) -> Result<Body, Refusal> {
     let query = parts.uri.query().unwrap_or_default();
     if query.len() > max {
-        return Err(Refusal::TooLarge);
+        return Err(Refusal::too_large());
     }
     let mut names = form::values(query, "jsonp").ok_or(Refusal::NoCallback)?;
     let name = names.pop().filter(|name| allowed && is_callback(name));
@@ -273,6 +275,11 @@ fn respond(answer: Answer, callback: Option<Box<str>>) -> Response<Full<Bytes>> 
 }
 
 impl Refusal {
+    fn too_large() -> Self {
+        limit::reached("[cometd] maxMessageSize");
+        Self::TooLarge
+    }
+
     fn response(self) -> Response<Full<Bytes>> {
         match self {
             Self::Malformed(why) => plain(StatusCode::BAD_REQUEST, &why.to_string()),

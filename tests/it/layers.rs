@@ -9,11 +9,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the ground up; a module may use those of lower numbers and itself.
-const LAYERS: [(&str, usize); 17] = [
+const LAYERS: [(&str, usize); 18] = [
     ("chance", 0),
     ("clock", 0),
     ("health", 0),
     ("json", 0),
+    ("limit", 0),
     ("id", 1),
     ("bayeux", 2),
     ("esp", 2),

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::world::{Agent, Bayeux, CAROL, Caller, Customer, Door, RestChat, Server};
+use crate::world::{Agent, Bayeux, CAROL, Caller, Customer, Door, RestChat, Server, python};
 
 #[tokio::test]
 async fn the_first_start_makes_a_data_folder_and_shows_the_console_once() {
@@ -100,6 +100,22 @@ async fn the_metrics_of_the_first_day_are_there() {
         let there = metrics.lines().any(|one| one.starts_with(line));
         assert!(there, "{line} in {metrics}");
     }
+}
+
+// Two histograms had no bucket for all: Prometheus' own parser refused the whole page, and no percentile could be told.
+#[tokio::test]
+async fn the_metrics_are_what_prometheus_reads() {
+    let server = Server::start().await;
+    RestChat::alice(&server).await.say("counted").await;
+    let metrics = Caller::new().get(&server.internal("/metrics")).await.text();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &metrics).unwrap();
+    let families = python("metrics.py", &[file.path().to_str().unwrap()]).await;
+    assert!(families.trim().parse::<u32>().unwrap() > 20, "{families}");
+    assert!(
+        metrics.contains("parlor_store_commit_seconds_bucket{le=\"+Inf\"} 2"),
+        "{metrics}"
+    );
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use crate::bayeux::flight::{Batch, Route};
 use crate::bayeux::reply::Reply;
 use crate::bayeux::{ConnectionId, ExchangeId, Message};
 use crate::clock::{Instant, Now};
+use crate::limit;
 
 use super::delivery::Line;
 use super::{Carrier, Delivery, Output, Request, Session};
@@ -163,6 +164,9 @@ impl Session {
     }
 
     fn asked(&mut self, request: &Request<'_>, message: &Message<'_>, now: Now) -> Asked {
+        if request.crowded {
+            limit::reached("[cometd] maxSessionsPerBrowser");
+        }
         let wish = message.wish();
         let extensions = message.asked();
         let pause = wish.interval.unwrap_or_default();

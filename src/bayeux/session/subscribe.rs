@@ -8,6 +8,7 @@ use crate::bayeux::error::Error;
 use crate::bayeux::message::Subscription;
 use crate::bayeux::reply::{Reply, refusal};
 use crate::bayeux::timestamp::Timestamp;
+use crate::limit;
 
 use super::exchange::Slot;
 use super::{Output, Session};
@@ -104,6 +105,7 @@ impl Session {
         }
         let max = self.config.subscriptions_max;
         if self.subscriptions.len() + channels.len() > max {
+            limit::reached("[limits] subscriptions-per-client");
             return Err(Error::SubscriptionLimit(max));
         }
         Ok(channels)

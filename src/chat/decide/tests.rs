@@ -119,7 +119,7 @@ fn the_present_are_limited_and_the_gone_are_not_counted() {
     assert_eq!(
         story.attempt(Caller::Server, third.clone()),
         Err(Rejection::Limit {
-            option: "participants",
+            option: "[limits] participants",
             max: 2
         })
     );
@@ -153,7 +153,7 @@ fn user_data_is_merged_without_an_event_and_limited() {
     assert!(events(&log).is_empty());
     assert_eq!(story.session.user_data().len(), 2);
     let full = Rejection::Limit {
-        option: "user-data-keys",
+        option: "[limits] user-data-keys",
         max: 1,
     };
     assert_eq!(story.refused(CUSTOMER, update("more")), full);
@@ -176,7 +176,7 @@ fn what_the_gateway_adds_does_not_count_as_user_data() {
     assert_eq!(
         story.refused(CUSTOMER, update("more", "1")),
         Rejection::Limit {
-            option: "user-data-keys",
+            option: "[limits] user-data-keys",
             max: 1
         }
     );
@@ -196,7 +196,7 @@ fn names_have_their_limits() {
     assert_eq!(
         refused,
         Err(Rejection::Limit {
-            option: "nickname",
+            option: "[limits] nickname",
             max: 256
         })
     );

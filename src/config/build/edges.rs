@@ -78,6 +78,7 @@ pub(super) fn limits(section: &Section<'_>) -> Result<Limits, Problem> {
         user_data_keys_max: section.read("user-data-keys")?,
         user_data_bytes_max: section.read("user-data-size")?,
         chats_per_client_max: section.read("chats-per-client")?,
+        idempotency_keys_max: section.read("idempotency-keys")?,
         participants_max: section.read("participants")?,
         subscriptions_max: section.read("subscriptions-per-client")?,
         batch_max: section.read("batch")?,

@@ -1,7 +1,7 @@
 //! Deciding a command, and handing its record to the disk.
 
 use super::*;
-use crate::chat::Change;
+use crate::chat::{Change, Rejection};
 use crate::hub::fan_out::CUSTOMER;
 use crate::id::Epoch;
 
@@ -22,7 +22,7 @@ impl Shard {
         let policy = self.settings.policy_of(&service);
         let changes = match fresh.decide(Caller::Server, Command::Create(create), policy, now) {
             Ok(changes) => changes,
-            Err(rejection) => return reply(Err(rejection.into())),
+            Err(rejection) => return reply(Err(commit::refused(rejection))),
         };
         let mut room = Room::new(
             session,
@@ -84,10 +84,18 @@ impl Shard {
             let index = known.index;
             return self.after_pending(session, Then::Done(reply, index, participant), now);
         }
-        match room
-            .chat
-            .decide(caller, command, settings.policy_of(&room.service), now)
-        {
+        let keys_max = settings.idempotency_keys_max;
+        let decided =
+            if also.idempotency.is_some() && !room.has_room_for_a_key(keys_max, now.instant) {
+                Err(Rejection::Limit {
+                    option: "[limits] idempotency-keys",
+                    max: keys_max,
+                })
+            } else {
+                let policy = settings.policy_of(&room.service);
+                room.chat.decide(caller, command, policy, now)
+            };
+        match decided {
             Err(rejection) => self.after_pending(session, Then::refuse(reply, rejection), now),
             Ok(changes) if changes.is_empty() => {
                 self.after_pending(session, Then::Done(reply, None, participant), now)

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::chat::{Change, EventKind, Rejection};
+use crate::limit;
 
 impl Shard {
     /// Folds a decision in, and hands its record to the disk.
@@ -37,7 +38,7 @@ impl Shard {
         push.extend(decided);
         room.consequences(&changes, &settings, now, &mut push, &mut given_up);
         if let Some(key) = &remembered {
-            room.remember_key(key.clone(), now.instant);
+            room.remembered.push_back(key.clone());
         }
         room.committing += 1;
         let to_joined = changes
@@ -103,9 +104,15 @@ impl Then {
     pub(super) fn refuse(reply: Reply<Done>, rejection: Rejection) -> Then {
         Then::Refuse(
             Box::new(move |refusal| reply(Err(refusal))),
-            rejection.into(),
+            refused(rejection),
         )
     }
+}
+
+/// What the session says no with; where it is for a limit, that is noted.
+pub(super) fn refused(rejection: Rejection) -> Refusal {
+    rejection.limit().into_iter().for_each(limit::reached);
+    rejection.into()
 }
 
 fn event_of(change: &Change) -> Option<Arc<Event>> {

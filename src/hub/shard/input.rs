@@ -19,6 +19,8 @@ pub struct Settings {
     pub push_messages: HashMap<String, String>,
     /// `[cometd] maxInterval`: how long agents are waited for after a restart.
     pub agents_return_within: Duration,
+    /// `[limits] idempotency-keys`: of one chat, within a day.
+    pub idempotency_keys_max: usize,
     /// How long a session that nobody watches stays awake after the last touch.
     pub awake_for: Duration,
 }
@@ -187,6 +189,7 @@ impl Settings {
             alias: "1".into(),
             push_messages: HashMap::new(),
             agents_return_within: Duration::from_secs(60),
+            idempotency_keys_max: 4096,
             awake_for: Duration::from_secs(30),
         }
     }

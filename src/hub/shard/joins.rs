@@ -46,7 +46,7 @@ impl Shard {
             Err(rejection) => {
                 let refuse = Then::Refuse(
                     Box::new(move |refusal| reply(Err(refusal))),
-                    rejection.into(),
+                    commit::refused(rejection),
                 );
                 self.after_pending(session, refuse, now);
             }

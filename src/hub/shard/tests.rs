@@ -319,6 +319,26 @@ fn the_same_key_happens_once() {
     assert_eq!(bench.read(session, 1).events.len(), 2);
 }
 
+// A chat forgot a key after 256 others, within seconds, and did again what had been done.
+#[test]
+fn a_key_is_known_for_a_day_however_many_follow() {
+    let mut bench = Bench::new();
+    let session = bench.begin(None);
+    let also = |key| Also {
+        idempotency: Some(key),
+    };
+    for key in 0..300 {
+        bench.say_also(session, "once", also(key));
+        bench.settle();
+    }
+    let again = bench.say_also(session, "once", also(0));
+    bench.settle();
+    assert_eq!(
+        again.lock().unwrap().take().unwrap().unwrap().index,
+        Some(2)
+    );
+}
+
 #[test]
 fn the_list_is_told_as_it_changes() {
     let mut bench = Bench::new();

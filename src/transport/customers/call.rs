@@ -12,6 +12,7 @@ use crate::chance;
 use crate::chat::{Caller, UserData};
 use crate::hub::{Also, Refusal, View};
 use crate::id::SessionId;
+use crate::limit;
 use crate::push::Subscription;
 use crate::transport::viewer::{Chats, viewer};
 use crate::transport::{Handle, PublishDone};
@@ -116,6 +117,7 @@ impl Call {
     }
 
     fn too_many_chats(self, session: Option<SessionId>, max: usize) {
+        limit::reached("[limits] chats-per-client");
         let advice = format!("limit reached: [limits] chats-per-client = {max}");
         self.refuse(session, &Failure::finally(400, advice));
     }

@@ -15,6 +15,7 @@ use tokio_tungstenite::tungstenite::{Error, Message as Frame, Utf8Bytes};
 
 use super::{IDLE, READ_BUFFER, Sleeper, UNBOUND_IDLE};
 use crate::bayeux;
+use crate::limit;
 use crate::transport::metered::Metered;
 use crate::transport::peer::End;
 use crate::transport::signal::Closing;
@@ -279,7 +280,10 @@ fn wire_length(payload: usize) -> u64 {
 /// How to end after an error of the library's; the reasons are constants, whatever went wrong.
 fn verdict(error: Option<&Error>) -> End {
     match error {
-        Some(Error::Capacity(_)) => End::Close(CloseCode::Size, "message too big"),
+        Some(Error::Capacity(_)) => {
+            limit::reached("[cometd] maxMessageSize");
+            End::Close(CloseCode::Size, "message too big")
+        }
         Some(Error::Utf8(_)) => End::Close(CloseCode::Invalid, "malformed"),
         Some(Error::Protocol(_)) => End::Close(CloseCode::Protocol, "protocol error"),
         _ => End::Gone,

@@ -1,10 +1,11 @@
 //! Who sends too much, and too many who come.
 
 use futures_util::StreamExt;
+use hyper::Method;
 use serde_json::{Value, json};
 
 use super::raw::{CHANNEL, PATH, Poller, Raw};
-use crate::world::{Bayeux, Caller, Door, Server, within};
+use crate::world::{Bayeux, Caller, Door, RestChat, Server, eventually, within};
 
 // Only publishes and handshakes counted on a WebSocket, so connects and subscriptions could come without end.
 #[tokio::test]
@@ -79,6 +80,64 @@ async fn no_more_clients_come_in_than_there_may_be() {
     );
     first.disconnect(None).await;
     Bayeux::connect(Door::Socket, server.public, PATH, None).await;
+}
+
+// Somebody could try every size there is, and the operator saw nothing of it: no counter moved, no line was logged.
+#[tokio::test]
+async fn limits_that_are_reached_are_counted_and_named_in_the_log() {
+    let server = Server::with()
+        .config("[limits]\nfields = 8\nbatch = 3\nrequest-body = 2000\nidempotency-keys = 1\n[settings]\nmax-message-size = 100\n[cometd]\nmaxMessageSize = 3000")
+        .start()
+        .await;
+    let chat = RestChat::alice(&server).await;
+    let caller = Caller::new();
+    let large = "x".repeat(5000);
+    chat.call("send", &[("message", &large[..200])]).await;
+    chat.call("send", &[("message", &large)]).await;
+    let many = ["a", "b", "c", "d", "e", "f"].map(|name| (name, "1"));
+    chat.call("send", &many).await;
+    for body in [&format!("[\"{large}\"]"), "[{}, {}, {}, {}]"] {
+        let url = server.public(PATH);
+        caller.post(&url, "application/json", body.to_owned()).await;
+    }
+    let mut raw = Raw::open(&server).await;
+    raw.say(&large).await;
+    let keyed = async |key: &str| {
+        let request = caller
+            .request(Method::POST, &chat.url("send"))
+            .header("idempotency-key", key)
+            .header("content-type", "application/x-www-form-urlencoded");
+        let fields = chat
+            .credentials()
+            .map(|(name, value)| format!("{name}={value}"));
+        let body = format!("{}&message={key}", fields.join("&"));
+        caller.send(request.body(body)).await.json()
+    };
+    assert_eq!(keyed("one").await["statusCode"], 0);
+    let refused = keyed("two").await.to_string();
+    assert!(
+        refused.contains("limit reached: [limits] idempotency-keys = 1"),
+        "{refused}"
+    );
+    assert_eq!(keyed("one").await["statusCode"], 0, "it is still known");
+
+    for (limit, times) in [
+        ("[limits] fields", 1),
+        ("[limits] request-body", 1),
+        ("[limits] batch", 1),
+        ("[limits] idempotency-keys", 1),
+        ("[settings] max-message-size", 1),
+        ("[cometd] maxMessageSize", 2),
+    ] {
+        let line = format!("parlor_limits_reached_total{{limit=\"{limit}\"}} {times}");
+        eventually(&line, || async {
+            let metrics = caller.get(&server.internal("/metrics")).await.text();
+            metrics.contains(&line).then_some(())
+        })
+        .await;
+        let said = format!("limit reached: {limit}");
+        assert!(server.log().contains(&said), "{said}");
+    }
 }
 
 /// A batch, a message and a socket have their limits, each by its name.

@@ -3,6 +3,7 @@
 use super::super::{FieldError, Fields};
 use super::RequestChat;
 use crate::chat::{ADDED_KEYS, Create, Policy};
+use crate::limit;
 
 /// Marks a chat as async.
 const ASYNC_MODE: &str = "GCTI_Chat_AsyncMode";
@@ -47,10 +48,10 @@ pub fn request_chat(
         (364, given(&fields.email_address)),
     ];
     for (code, name) in names {
-        at_most(code, &name, "nickname", policy.nickname_chars_max)?;
+        at_most(code, &name, "[limits] nickname", policy.nickname_chars_max)?;
     }
     let subject = given(&fields.subject);
-    at_most(400, &subject, "subject", policy.subject_chars_max)?;
+    at_most(400, &subject, "[limits] subject", policy.subject_chars_max)?;
     if !fields.email_address.as_deref().is_none_or(is_email) {
         return Err(FieldError::new(
             364,
@@ -96,14 +97,15 @@ fn nickname(fields: &RequestChat) -> Result<String, FieldError> {
     }
 }
 
-fn at_most(code: u16, text: &str, option: &str, max: usize) -> Result<(), FieldError> {
-    match text.chars().count() > max {
-        true => Err(FieldError::new(
-            code,
-            format!("limit reached: [limits] {option} = {max}"),
-        )),
-        false => Ok(()),
+fn at_most(code: u16, text: &str, option: &'static str, max: usize) -> Result<(), FieldError> {
+    if text.chars().count() <= max {
+        return Ok(());
     }
+    limit::reached(option);
+    Err(FieldError::new(
+        code,
+        format!("limit reached: {option} = {max}"),
+    ))
 }
 
 /// Something, an at sign, and a host name of at least two labels.
