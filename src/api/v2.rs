@@ -135,6 +135,7 @@ impl<C: Chats> Api<C> {
             |trouble| {
                 let chat = path.as_ref().and_then(|path| path.chat()?.parse().ok());
                 let id = caller.request_id.as_str();
+                note(&trouble, id);
                 trouble.respond(reply::failed(&settings.alias, chat, &trouble.failure, id))
             },
             |body| with(StatusCode::OK, JSON, body),
@@ -335,6 +336,16 @@ fn stretch<'a>(view: &View, events: &'a [Arc<chat::Event>], next_position: u64) 
         next_position,
         chat_ended: view.ended,
         monitored: view.monitored,
+    }
+}
+
+/// What HTTP calls a success and a chat does not is found in the log by its `referenceId`, as every other refusal is.
+fn note(trouble: &Trouble, id: &str) {
+    if trouble.status == StatusCode::OK {
+        let Failure {
+            status_code, code, ..
+        } = trouble.failure;
+        tracing::info!(request_id = id, status_code, code, "a call was refused");
     }
 }
 

@@ -261,14 +261,14 @@ fn respond(answer: Answer, callback: Option<Box<str>>) -> Response<Full<Bytes>> 
     match callback {
         None => response(StatusCode::OK, "application/json", array.into()),
         Some(callback) => {
-            let mut script = callback.into_string().into_bytes();
-            script.push(b'(');
-            script.extend_from_slice(&array);
-            script.push(b')');
+            let array = String::from_utf8(array).unwrap_or_default();
+            // JSON may have these as they are in a text; the scripts of old browsers may not.
+            let array = array.replace('\u{2028}', "\\u2028");
+            let array = array.replace('\u{2029}', "\\u2029");
             response(
                 StatusCode::OK,
                 "text/javascript;charset=UTF-8",
-                script.into(),
+                format!("{callback}({array})").into(),
             )
         }
     }

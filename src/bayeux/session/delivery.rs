@@ -48,6 +48,10 @@ impl Session {
         let Some(held) = &self.held else {
             return;
         };
+        // What comes for one who is leaving goes with its good-bye: two responses may overtake each other.
+        if self.is_leaving() {
+            return;
+        }
         let by_connect = held.carrier == Carrier::Http || self.connects_only();
         if by_connect && self.queue.can_take(self.may_keep()) {
             self.answer_held(now);

@@ -90,6 +90,29 @@ fn a_good_bye_waits_for_what_was_published_before_it() {
     }
 }
 
+// One event went with the held connect and the next with the reply to the good-bye: nothing says which comes first.
+#[test]
+fn all_that_comes_for_one_who_is_leaving_goes_with_its_good_bye() {
+    let mut broker = Broker::new();
+    broker.later = true;
+    let client = Client::new(&mut broker, 1);
+    let held = broker.post(client.poll, &client.connect());
+    let body = json!([
+        client.publish("1", "/service/echo", "one"),
+        client.publish("2", "/service/echo", "two"),
+        client.message("/meta/disconnect", json!({"id": "3"})),
+    ]);
+    let bye = broker.request(Carrier::Http, 1, &body, false);
+    for (id, publish) in std::mem::take(&mut broker.unanswered) {
+        let result = Ok(());
+        broker.handle(id, Input::Published { publish, result });
+    }
+    let replies = broker.answer(bye).expect("the good-bye");
+    assert_eq!(data(&replies), ["one", "two"]);
+    let poll = broker.answer(held).expect("the end of the poll");
+    assert!(data(&poll).is_empty(), "{poll:?}");
+}
+
 // A page that closes does not wait for the answer: its good-bye counts all the same.
 #[test]
 fn a_good_bye_counts_though_nobody_waits_for_its_answer() {

@@ -246,7 +246,7 @@ impl Call {
             Some(id) => id.to_string(),
             None => format!("{:016x}", random()),
         };
-        tracing::debug!(
+        tracing::info!(
             reference_id = reference,
             client = ?self.handle.id(),
             status_code = failure.status_code,

@@ -216,6 +216,13 @@ async fn row_025_callbacks_where_they_are_configured() {
     assert!(reply.body.starts_with("cb([{") && reply.body.ends_with("}])"));
     let kind = header(&reply.head, "content-type");
     assert!(kind.is_some_and(|kind| kind.starts_with("text/javascript")));
+    // An id is said back as it came: old browsers end a line of script at this character.
+    let separated = "message=%7B%22channel%22%3A%22%2Fa%22%2C%22id%22%3A%22a%E2%80%A8b%22%7D";
+    http.to("GET", &format!("/cometd?jsonp=cb&{separated}"), "", "")
+        .await;
+    let reply = http.read().await;
+    assert!(!reply.body.contains('\u{2028}'), "{}", reply.body);
+    assert!(reply.body.contains("a\\u2028b"), "{}", reply.body);
     let longest = "aZ0._-".repeat(11)[..64].to_owned();
     http.to("GET", &format!("/cometd?jsonp={longest}&{message}"), "", "")
         .await;
