@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 static REACHED: Mutex<BTreeMap<&'static str, u64>> = Mutex::new(BTreeMap::new());
 
 /// Notes that something was refused because `limit` is reached; named as everywhere: its section in brackets, and the
-/// option. The log is told the first, second, fourth, eighth time and so on: whoever floods fills no log.
+/// option; in words where it is fixed. The log is told the first, second, fourth, eighth time and so on: whoever floods fills no log.
 pub fn reached(limit: &'static str) {
     let mut ledger = ledger();
     let times = ledger.entry(limit).or_default();

@@ -15,6 +15,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::clock::Instant;
 use crate::id::SessionId;
+use crate::limit;
 
 /// The options of `[rate-limit]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,6 +164,8 @@ impl<K: Hash + Eq + Copy> Generations<K> {
     fn keep(&mut self, key: K, full_at: u64) {
         if self.young.len() < KEYS_MAX || self.young.contains_key(&key) {
             self.young.insert(key, full_at);
+        } else {
+            limit::reached("addresses and chats with a rate");
         }
     }
 }

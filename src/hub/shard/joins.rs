@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::chat::Change;
+use crate::limit;
 
 /// Joins of one viewer that may wait for the one before; more are refused as busy.
 const WAITING_MAX: usize = 64;
@@ -143,7 +144,10 @@ impl Room {
         };
         match joining.next.len() < WAITING_MAX {
             true => joining.next.push_back(purpose),
-            false => purpose.refuse(Refusal::Busy),
+            false => {
+                limit::reached("joins of one connection and session");
+                purpose.refuse(Refusal::Busy);
+            }
         }
         None
     }
