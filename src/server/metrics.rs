@@ -117,6 +117,12 @@ impl Watched {
                 .map(|(_, counters, _)| counters.clients_refused)
                 .sum(),
         )?;
+        counter(
+            encoder,
+            "parlor_websockets_stalled",
+            "WebSockets that were closed because their peer took nothing for 30 s of what was written",
+            each.iter().map(|(_, counters, _)| counters.stalled).sum(),
+        )?;
         let desks = self.desks.counters();
         counter(
             encoder,

@@ -127,7 +127,7 @@ async fn row_021_a_message_in_pieces_with_pings_between_is_one_message() {
 }
 
 #[tokio::test]
-async fn a_flood_of_pings_costs_its_sender_only() {
+async fn a_flood_of_pings_that_is_read_is_answered() {
     let server = Server::start().await;
     let mut socket = server.websocket().await;
     let client = greet(&mut socket).await;
