@@ -120,7 +120,7 @@ impl Watched {
         counter(
             encoder,
             "parlor_websockets_stalled",
-            "WebSockets that were closed because their peer took nothing for 30 s of what was written",
+            "WebSockets that were closed because what was written to them found no taker for 30 s",
             each.iter().map(|(_, counters, _)| counters.stalled).sum(),
         )?;
         let desks = self.desks.counters();

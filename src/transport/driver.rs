@@ -55,7 +55,7 @@ pub struct Counters {
     pub handshakes: u64,
     /// Handshakes refused because there were as many sessions as there may be, since the start.
     pub clients_refused: u64,
-    /// WebSockets that were closed because their peer took nothing for half a minute, since the start.
+    /// WebSockets that were closed because what was written found no taker for half a minute, since the start.
     pub stalled: u64,
 }
 

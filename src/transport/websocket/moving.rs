@@ -1,6 +1,7 @@
 //! A WebSocket while something moves.
 
 use std::future::poll_fn;
+use std::io::ErrorKind;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -113,7 +114,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Socket<'a, S> {
                 Step::Woken => None,
                 Step::Quiet => return None,
                 Step::Late => self.late(),
-                Step::Broken(error) => Some(verdict(error.as_ref())),
+                Step::Broken(error) => Some(self.broken(error.as_ref())),
             };
             if end.is_some() {
                 return end;
@@ -238,6 +239,16 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Socket<'a, S> {
             }
             None => Some(IDLE),
         }
+    }
+
+    /// The listener has TCP give up a peer that takes nothing, which may come before the time here is up.
+    fn broken(&self, error: Option<&Error>) -> End {
+        let timed_out =
+            |error: &Error| matches!(error, Error::Io(io) if io.kind() == ErrorKind::TimedOut);
+        if self.writing.is_some() && error.is_some_and(timed_out) {
+            self.sleeper.peer.stalled();
+        }
+        verdict(error)
     }
 
     fn written(&self) -> u64 {
