@@ -113,7 +113,7 @@ impl From<body::Trouble> for Trouble {
     fn from(trouble: body::Trouble) -> Self {
         let status = match trouble {
             body::Trouble::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            body::Trouble::Compressed => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            body::Trouble::Compressed | body::Trouble::Coded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             body::Trouble::Broken => StatusCode::BAD_REQUEST,
             body::Trouble::Slow => StatusCode::REQUEST_TIMEOUT,
         };
@@ -195,9 +195,10 @@ mod tests {
         };
         let store = |error| Trouble::from(Refusal::Store(error));
         let rejected = |rejection| Trouble::from(Refusal::Rejected(rejection));
-        let table: [(Trouble, u16, u8, u16); 17] = [
+        let table: [(Trouble, u16, u8, u16); 18] = [
             (TOO_LARGE.into(), 413, 2, 413),
             (body::Trouble::Compressed.into(), 415, 2, 415),
+            (body::Trouble::Coded.into(), 415, 2, 415),
             (body::Trouble::Broken.into(), 400, 2, 400),
             (body::Trouble::Slow.into(), 408, 2, 408),
             (fields::Trouble::MediaType.into(), 415, 2, 415),

@@ -38,7 +38,7 @@ pub struct Config {
     pub batch_max: usize,
     /// Channels one session may be subscribed to.
     pub subscriptions_max: usize,
-    /// Bytes of events waiting for one session.
+    /// Bytes of events waiting for one session; and of replies on a WebSocket, beyond which it is not read.
     pub queue_bytes_max: usize,
     /// Events waiting for one session.
     pub queue_messages_max: usize,

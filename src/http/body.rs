@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body;
-use hyper::header::{CONTENT_ENCODING, HeaderMap};
+use hyper::header::{CONTENT_ENCODING, HeaderMap, TRANSFER_ENCODING};
 use tokio::time::timeout;
 
 use crate::limit;
@@ -30,6 +30,11 @@ pub enum Trouble {
     /// `Content-Encoding` is not `identity`.
     #[error("compressed bodies are not accepted")]
     Compressed,
+    /// `Transfer-Encoding` is more than `chunked`, once. All other codings that are registered compress, so it is refused as
+    /// what is compressed is, and not with the 501 of RFC 9112 §6.1 for those that nobody knows. HTTP itself looks no
+    /// further than at the last one.
+    #[error("of transfer codings only chunked is accepted, once")]
+    Coded,
     /// The connection broke, or the framing is wrong.
     #[error("the body ended early or is framed wrongly")]
     Broken,
@@ -50,6 +55,9 @@ where
 {
     if is_compressed(headers) {
         return Err(Trouble::Compressed);
+    }
+    if is_coded(headers) {
+        return Err(Trouble::Coded);
     }
     let mut body = pin!(body);
     if body.size_hint().lower() > u64::try_from(max).unwrap_or(u64::MAX) {
@@ -87,6 +95,17 @@ fn is_compressed(headers: &HeaderMap) -> bool {
         .get_all(CONTENT_ENCODING)
         .iter()
         .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
+/// An empty element of the list counts for nothing (RFC 9110 §5.6.1).
+fn is_coded(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(TRANSFER_ENCODING).iter();
+    let codings = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    let mut codings = codings
+        .map(<[u8]>::trim_ascii)
+        .filter(|coding| !coding.is_empty());
+    let first = codings.next().unwrap_or(b"chunked");
+    !first.eq_ignore_ascii_case(b"chunked") || codings.next().is_some()
 }
 
 #[cfg(test)]
@@ -142,6 +161,27 @@ mod tests {
             Err(Trouble::Compressed)
         );
         assert!(read(&headers("Identity"), body(), MAX).await.is_ok());
+    }
+
+    /// HTTP looks at the last coding only: a body that was compressed before it was cut into chunks was read as it came.
+    #[tokio::test]
+    async fn of_transfer_codings_only_chunked_is_accepted() {
+        for (lines, read_as) in [
+            (&["chunked"][..], Ok(Bytes::new())),
+            (&["Chunked"], Ok(Bytes::new())),
+            (&[" , chunked"], Ok(Bytes::new())),
+            (&["gzip, chunked"], Err(Trouble::Coded)),
+            (&["gzip", "chunked"], Err(Trouble::Coded)),
+            (&["chunked, chunked"], Err(Trouble::Coded)),
+            (&["x;a=\"b\", chunked"], Err(Trouble::Coded)),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(TRANSFER_ENCODING, HeaderValue::from_static(line));
+            }
+            let body = Full::new(Bytes::new());
+            assert_eq!(read(&headers, body, MAX).await, read_as, "{headers:?}");
+        }
     }
 
     #[derive(Debug, thiserror::Error)]

@@ -20,7 +20,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout_at};
 
 use self::head::Judged;
-use super::listen::{Guest, Service, Stage, reached};
+use super::listen::{Guest, Service, Stage, Unheard, reached};
 use super::wire::Wire;
 use crate::http::Response;
 
@@ -96,8 +96,7 @@ impl<S: Service> Lean<S> {
                 readable = timeout_at(until, self.wire.readable()) => match readable {
                     Ok(_) => self.take(read),
                     Err(_) if begun => return beyond(read),
-                    // Time enough for what was written before to have been acknowledged.
-                    Err(_) => Some(Outcome::Over(self.first_until.is_none())),
+                    Err(_) => Some(self.late()),
                 },
                 () = reached(&mut self.guest.told, Stage::Draining), if !begun => Some(Outcome::Over(false)),
             };
@@ -105,6 +104,17 @@ impl<S: Service> Lean<S> {
                 return Next::Gone(outcome);
             }
         }
+    }
+
+    /// Nothing has come for too long.
+    fn late(&self) -> Outcome {
+        let first = self.first_until.is_some();
+        if first {
+            let Guest { service, .. } = &self.guest;
+            service.unheard(&self.guest.connection, Unheard::Slow);
+        }
+        // Later there was time enough for what was written before to have been acknowledged.
+        Outcome::Over(!first)
     }
 
     fn judge(&self, read: &[u8]) -> Judged {

@@ -5,6 +5,7 @@
 //! listener waits instead of spinning. A peer that vanished without a word is noticed by TCP itself.
 
 mod converse;
+mod unheard;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -31,6 +32,8 @@ use crate::server::tls::Tls;
 use crate::server::wire::Wire;
 use converse::converse;
 
+pub use unheard::Unheard;
+
 /// The body of a request: as hyper reads it, or there already.
 pub type Body = Either<Incoming, Full<Bytes>>;
 
@@ -50,6 +53,9 @@ pub trait Service: Send + Sync + 'static {
     /// HTTP on this connection is over: it was closed, or upgraded. `clean` says that everything written has reached the
     /// other end: it closed the connection in order, or was idle so long that unacknowledged bytes would have shown.
     fn closed(&self, connection: &Connection, clean: bool);
+
+    /// A head on this connection was no request, or did not come; the connection ends with it.
+    fn unheard(&self, connection: &Connection, why: Unheard);
 }
 
 /// How a listener treats its connections.
@@ -310,7 +316,10 @@ async fn attend_secretly<S: Service>(wire: Wire, guest: Guest<S>, tls: Arc<Tls>)
             tracing::debug!(peer = %guest.connection.peer, %error, "TLS handshake failed");
             false
         }
-        Err(_) => false,
+        Err(_) => {
+            guest.service.unheard(&guest.connection, Unheard::Slow);
+            false
+        }
     }
 }
 

@@ -119,6 +119,12 @@ impl Watched {
                 .map(|(_, counters, _)| counters.clients_refused)
                 .sum(),
         )?;
+        counter(
+            encoder,
+            "parlor_websockets_stalled",
+            "WebSockets that were closed because what was written to them found no taker for 30 s",
+            each.iter().map(|(_, counters, _)| counters.stalled).sum(),
+        )?;
         let desks = self.desks.counters();
         counter(
             encoder,

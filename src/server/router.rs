@@ -14,7 +14,7 @@ use hyper::{Method, Request, StatusCode};
 use tokio::sync::watch;
 
 use super::counters::Counters;
-use super::listen::{Body, Service};
+use super::listen::{Body, Service, Unheard};
 use super::route::{Door, Route};
 use crate::api::admin::{self, Admin};
 use crate::api::assets::{self, Asset};
@@ -142,6 +142,16 @@ impl Service for Router {
 
     fn closed(&self, connection: &Connection, clean: bool) {
         self.bayeux.closed(connection, clean);
+    }
+
+    fn unheard(&self, connection: &Connection, why: Unheard) {
+        self.counters.unheard(self.door, why.name());
+        tracing::debug!(
+            listener = self.door.name(),
+            peer = %connection.peer,
+            reason = why.name(),
+            "a connection has ended because of a head that was no request, or did not come"
+        );
     }
 }
 

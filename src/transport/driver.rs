@@ -37,6 +37,7 @@ pub struct Registry {
     queue_full: AtomicU64,
     pub(super) handshakes: AtomicU64,
     pub(super) clients_refused: AtomicU64,
+    pub(super) stalled: AtomicU64,
 }
 
 /// What a registry counts.
@@ -54,6 +55,8 @@ pub struct Counters {
     pub handshakes: u64,
     /// Handshakes refused because there were as many sessions as there may be, since the start.
     pub clients_refused: u64,
+    /// WebSockets that were closed because what was written found no taker for half a minute, since the start.
+    pub stalled: u64,
 }
 
 impl Registry {
@@ -74,6 +77,7 @@ impl Registry {
             queue_full: AtomicU64::new(0),
             handshakes: AtomicU64::new(0),
             clients_refused: AtomicU64::new(0),
+            stalled: AtomicU64::new(0),
         })
     }
 
@@ -126,6 +130,7 @@ impl Registry {
             queue_full: self.queue_full.load(Ordering::Relaxed),
             handshakes: self.handshakes.load(Ordering::Relaxed),
             clients_refused: self.clients_refused.load(Ordering::Relaxed),
+            stalled: self.stalled.load(Ordering::Relaxed),
         }
     }
 

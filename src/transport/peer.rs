@@ -1,6 +1,7 @@
 //! Who is at the other end of a WebSocket: the part of a socket that knows Bayeux and does no IO.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use tokio_tungstenite::tungstenite::Message as Frame;
@@ -16,6 +17,8 @@ use super::upgrade::Visitor;
 
 /// Replies that wait for a slow peer before reading stops.
 const OUTBOX_MAX: usize = 256;
+/// The same, in bytes: a refusal carries the id and the channel of what it refuses, however long.
+const OUTBOX_BYTES: usize = bayeux::FRAME_BYTES;
 /// Clients that have ended and are owed replies before reading stops.
 const PARTING_MAX: usize = 8;
 
@@ -105,6 +108,7 @@ impl Peer {
     pub fn may_read(&self) -> bool {
         let id = self.visitor.connection.id;
         self.outbox.len() < OUTBOX_MAX
+            && self.outbox.iter().map(Bytes::len).sum::<usize>() < OUTBOX_BYTES
             && self.parting.len() < PARTING_MAX
             && self
                 .client
@@ -207,6 +211,15 @@ impl Peer {
             Some(client) => client.detach(self.visitor.connection.id),
             None => {}
         }
+    }
+
+    /// The peer has taken nothing for too long, and the socket is to end.
+    pub fn stalled(&self) {
+        self.registry.stalled.fetch_add(1, Ordering::Relaxed);
+        tracing::debug!(
+            address = %self.visitor.connection.address,
+            "a WebSocket is closed: what is written to it finds no taker"
+        );
     }
 
     /// The socket has ended.

@@ -7,7 +7,7 @@ use hyper::header::{
     SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, Method, Response, StatusCode};
+use hyper::{HeaderMap, Method, Response, StatusCode, Version};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::bayeux::ConnectionType;
@@ -71,6 +71,12 @@ fn check<'a>(
     }
     if !is_upgrade(parts) || !has_token(&parts.headers, &CONNECTION, "upgrade") {
         return Err(bad("not a WebSocket upgrade"));
+    }
+    // After HTTP/1.0 a connection is never switched, whatever is answered: some proxies speak it unless they are told.
+    if parts.version < Version::HTTP_11 {
+        return Err(bad(
+            "a WebSocket needs HTTP/1.1, here and behind every proxy",
+        ));
     }
     let version = parts.headers.get(SEC_WEBSOCKET_VERSION);
     if version.is_none_or(|version| version != "13") {

@@ -1,8 +1,9 @@
 //! Bayeux over WebSocket.
 //!
 //! One task per socket. It writes one frame at a time and asks the session for the next only when that one is flushed, so
-//! a peer that reads slowly costs one frame and the session's bounded queue. It goes on reading meanwhile, unless too many
-//! messages are unanswered.
+//! a peer that reads slowly costs one frame, a few pongs and the session's bounded queue. It goes on reading meanwhile, unless
+//! too many messages are unanswered, or too many pings: the library answers those by itself, after the frame. A peer that takes
+//! nothing for half a minute is cut off.
 //!
 //! The library keeps buffers as large as the largest frame it has seen. So it is there only while something moves: once
 //! nothing has for a second or two, everything written is flushed and everything read is consumed, the socket is taken out

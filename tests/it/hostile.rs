@@ -2,6 +2,7 @@
 
 mod bombs;
 mod connects;
+mod floods;
 mod frames;
 mod limits;
 mod raw;

@@ -18,6 +18,16 @@ pub enum Line {
     Connect(ConnectReply),
 }
 
+impl Line {
+    /// Its size where it may be large: a connect reply has nothing of any length from its client.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Reply(reply) => reply.len(),
+            Self::Connect(_) => 0,
+        }
+    }
+}
+
 impl Session {
     /// The messages for the next frame of a WebSocket: replies first, then as many events as fit in
     /// [`FRAME_BYTES`]. To be called again when they are written.

@@ -199,14 +199,15 @@ impl Session {
         self.over && self.exchanges.is_empty()
     }
 
-    /// Whether another WebSocket frame may be read from `connection`: not while too much is unanswered.
+    /// Whether another WebSocket frame may be read from `connection`: not while too much is unanswered, by number or by
+    /// size (`queue_bytes_max`).
     pub fn may_read(&self, connection: ConnectionId) -> bool {
-        let unwritten = self
-            .lines
-            .iter()
-            .filter(|(to, _)| *to == connection)
-            .count();
-        unwritten.max(self.under_way()) < self.config.publishes_max
+        let unwritten = self.lines.iter().filter(|(to, _)| *to == connection);
+        let (count, bytes) = unwritten.fold((0, 0), |(count, bytes), (_, line)| {
+            (count + 1, bytes + line.bytes())
+        });
+        count.max(self.under_way()) < self.config.publishes_max
+            && bytes < self.config.queue_bytes_max
     }
 
     /// Whether events that went over this HTTP connection are unconfirmed, so that its fate matters.

@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{Guest, Options, Service, Stage, reached};
+use super::{Guest, Options, Service, Stage, Unheard, reached};
 
 /// Speaks HTTP until the connection ends or is upgraded; whether it ended cleanly. The head of the first request must have
 /// come by `first_until`.
@@ -31,6 +31,8 @@ pub(super) async fn converse<S: Service>(
     } = guest;
     let asked = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&asked);
+    let (host, visitor) = (Arc::clone(&service), Arc::clone(&connection));
+    let unheard = |why| host.unheard(&visitor, why);
     let answer = service_fn(move |request: Request<Incoming>| {
         seen.store(true, Ordering::Relaxed);
         let (service, connection) = (Arc::clone(&service), Arc::clone(&connection));
@@ -46,7 +48,12 @@ pub(super) async fn converse<S: Service>(
         tokio::select! {
             // First, so that what was read before is seen before a drain takes the connection for one without a request.
             biased;
-            end = http.as_mut() => return is_clean(end) && !dismissed,
+            end = http.as_mut() => {
+                if let Some(why) = end.as_ref().err().and_then(Unheard::of) {
+                    unheard(why);
+                }
+                return is_clean(end) && !dismissed;
+            }
             () = reached(&mut told, Stage::Draining), if !dismissed => {
                 dismissed = true;
                 http.as_mut().graceful_shutdown();
@@ -54,6 +61,7 @@ pub(super) async fn converse<S: Service>(
             () = waited(&mut first_head), if first_head.is_some() => {
                 first_head = None;
                 if !asked.load(Ordering::Relaxed) {
+                    unheard(Unheard::Slow);
                     return false;
                 }
             }

@@ -1,6 +1,7 @@
 //! A listener on a loopback socket, and customers who behave well or badly.
 
 mod lean;
+mod unheard;
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -187,6 +188,7 @@ struct Host {
     holds_nothing: AtomicBool,
     /// Requests that were.
     lean: AtomicU64,
+    unheard: Mutex<Vec<Unheard>>,
 }
 
 impl Service for Host {
@@ -227,6 +229,10 @@ impl Service for Host {
     fn closed(&self, connection: &Connection, clean: bool) {
         self.closings.lock().unwrap().push((connection.id, clean));
         self.closed.notify_one();
+    }
+
+    fn unheard(&self, _: &Connection, why: Unheard) {
+        self.unheard.lock().unwrap().push(why);
     }
 }
 

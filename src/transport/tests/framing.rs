@@ -94,6 +94,20 @@ async fn row_017_no_subprotocol_and_no_extension_is_selected() {
     assert!(!head.contains("sec-websocket-protocol") && !head.contains("extensions"));
 }
 
+/// The answer to HTTP/1.0 was 101, and then the connection was closed: nobody could tell what was wrong.
+#[tokio::test]
+async fn an_upgrade_by_http_1_0_is_refused_with_the_reason() {
+    let server = Server::start().await;
+    let mut stream = TcpStream::connect(server.address).await.expect("a socket");
+    let upgrade = "GET /cometd HTTP/1.0\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    stream.write_all(upgrade.as_bytes()).await.expect("written");
+    let mut told = String::new();
+    stream.read_to_string(&mut told).await.expect("text");
+    assert!(told.starts_with("HTTP/1.0 400 "), "{told}");
+    assert!(told.contains("needs HTTP/1.1"), "{told}");
+}
+
 #[tokio::test]
 async fn row_021_a_message_in_pieces_with_pings_between_is_one_message() {
     let server = Server::start().await;
@@ -127,7 +141,7 @@ async fn row_021_a_message_in_pieces_with_pings_between_is_one_message() {
 }
 
 #[tokio::test]
-async fn a_flood_of_pings_costs_its_sender_only() {
+async fn a_flood_of_pings_that_is_read_is_answered() {
     let server = Server::start().await;
     let mut socket = server.websocket().await;
     let client = greet(&mut socket).await;

@@ -1,6 +1,7 @@
 //! The transports over real sockets, with a toy application behind them.
 
 mod answers;
+mod floods;
 mod framing;
 mod http;
 mod partings;

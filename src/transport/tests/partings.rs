@@ -5,6 +5,8 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message as Frame;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::*;
 use crate::bayeux::{self, Carrier, ConnectionId};
@@ -203,4 +205,26 @@ async fn until_empty(registry: &Registry) {
         }
     })
     .await;
+}
+
+// The library had the answer to a goodbye, and nobody let it write it: every client that closed its socket in order saw it
+// break instead (1006 in a browser).
+#[tokio::test]
+async fn who_closes_its_socket_in_order_is_answered_in_order() {
+    let server = Server::start().await;
+    for code in [
+        CloseCode::Normal,
+        CloseCode::Away,
+        CloseCode::Library(4_000),
+    ] {
+        let mut socket = server.websocket().await;
+        let reason = "bye".into();
+        let close = Frame::Close(Some(CloseFrame { code, reason }));
+        socket.send(close).await.expect("a connection");
+        match answered(socket.next()).await {
+            Some(Ok(Frame::Close(Some(close)))) => assert_eq!(close.code, code),
+            other => panic!("{other:?}"),
+        }
+        assert!(answered(socket.next()).await.is_none(), "a clean end");
+    }
 }

@@ -1,6 +1,7 @@
 //! A WebSocket while something moves.
 
 use std::future::poll_fn;
+use std::io::ErrorKind;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -24,6 +25,13 @@ use crate::transport::signal::Closing;
 const WRITE_BUFFER: usize = 4096;
 /// A peer that takes nothing for so long is gone.
 const WRITE_STALL: Duration = Duration::from_secs(30);
+/// Pongs that may wait, of 127 bytes at most each, before reading stops: whoever asks on and on takes the answers first.
+/// It is more than one, so that the few pings of a slow reader hold nothing up that it says meanwhile.
+///
+/// The library has a bound of its own for what it is to write, which is left open: that would have to be above the largest
+/// frame of ours, which may be one message of any size, and it would end the sockets of those it is too narrow for.
+/// As no frame is begun before the last is flushed, the library holds one of them and these pongs.
+const PONGS_MAX: usize = 4;
 /// How long the closing handshake may take.
 const CLOSING: Duration = Duration::from_secs(1);
 
@@ -41,10 +49,12 @@ pub(super) struct Socket<'a, S> {
     closing: bool,
 }
 
-/// A frame that is being written.
+/// A frame that is being written, or the library's answer to one.
 struct Writing {
     deadline: Instant,
     written: u64,
+    /// Pongs among it.
+    pongs: usize,
 }
 
 /// What happened on a socket.
@@ -105,7 +115,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Socket<'a, S> {
                 Step::Woken => None,
                 Step::Quiet => return None,
                 Step::Late => self.late(),
-                Step::Broken(error) => Some(verdict(error.as_ref())),
+                Step::Broken(error) => Some(self.broken(error.as_ref())),
             };
             if end.is_some() {
                 return end;
@@ -118,7 +128,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Socket<'a, S> {
         if frame.is_ping() {
             // The library has an answer to write. It gives nobody more time to take what is being written.
             let writing = self.begin_writing();
-            self.writing.get_or_insert(writing);
+            self.writing.get_or_insert(writing).pongs += 1;
         }
         self.sleeper.peer.take(frame)
     }
@@ -154,7 +164,14 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Socket<'a, S> {
         Writing {
             deadline: Instant::now() + WRITE_STALL,
             written: self.written(),
+            pongs: 0,
         }
+    }
+
+    /// Whether another frame may be read: nothing that a peer sends may leave more and more to be written to it.
+    fn may_read(&self) -> bool {
+        let pongs = self.writing.as_ref().map_or(0, |writing| writing.pongs);
+        pongs < PONGS_MAX && self.sleeper.peer.may_read()
     }
 
     /// The next thing that happens. A timer exists only while something is being written, or nobody has said hello.
@@ -176,7 +193,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Socket<'a, S> {
 
     /// Flushes, reads and listens at once; what is not wanted is not polled.
     async fn next(&mut self) -> Step {
-        let reading = self.sleeper.peer.may_read();
+        let reading = self.may_read();
         let writing = self.writing.is_some();
         let consumed = self.consumed;
         let mut stream = Pin::new(&mut self.stream);
@@ -217,25 +234,36 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Socket<'a, S> {
                 writing.deadline = Instant::now() + WRITE_STALL;
                 None
             }
-            Some(_) => Some(End::Gone),
+            Some(_) => {
+                self.sleeper.peer.stalled();
+                Some(End::Gone)
+            }
             None => Some(IDLE),
         }
+    }
+
+    /// The listener has TCP give up a peer that takes nothing, which may come before the time here is up.
+    fn broken(&self, error: Option<&Error>) -> End {
+        let timed_out =
+            |error: &Error| matches!(error, Error::Io(io) if io.kind() == ErrorKind::TimedOut);
+        if self.writing.is_some() && error.is_some_and(timed_out) {
+            self.sleeper.peer.stalled();
+        }
+        verdict(error)
     }
 
     fn written(&self) -> u64 {
         self.stream.get_ref().written()
     }
 
-    /// The closing handshake, as far as the peer plays along.
+    /// The closing handshake, as far as the peer plays along. Where it has said goodbye first, the library takes no close of
+    /// ours: it has its answer ready, and writes it when it is asked to read on.
     async fn close(&mut self, code: CloseCode, reason: &'static str) {
         let reason = Utf8Bytes::from_static(reason);
         let frame = CloseFrame { code, reason };
         let farewell = async {
-            if self.stream.close(Some(frame)).await.is_ok() {
-                while let Some(Ok(_)) = poll_fn(|cx| Pin::new(&mut self.stream).poll_next(cx)).await
-                {
-                }
-            }
+            let _ = self.stream.close(Some(frame)).await;
+            while let Some(Ok(_)) = poll_fn(|cx| Pin::new(&mut self.stream).poll_next(cx)).await {}
         };
         let _ = timeout(CLOSING, farewell).await;
     }

@@ -221,6 +221,14 @@ async fn compressed_bombs_are_not_unpacked() {
             assert_eq!(reply.status, 415, "{coding} {url}");
         }
     }
+    for path in [CHAT, PATH] {
+        let packed = format!(
+            "POST {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: {JSON}\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\n[]\r\n0\r\n\r\n",
+            server.public
+        );
+        let answer = answer_to(server.public, packed.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 415 "), "{answer}");
+    }
     let mut stream = TcpStream::connect(server.public).await.unwrap();
     let upgrade = format!(
         "GET {PATH} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
@@ -251,6 +259,7 @@ async fn heads_without_end_are_refused() {
     let server = Server::start().await;
     let many = "a: b\r\n".repeat(500);
     let long = format!("X: {}\r\n", "x".repeat(20_000));
+    let mut refused = 0;
     for (method, path) in [("GET", "/"), ("POST", PATH), ("POST", CHAT)] {
         for lines in [&many, &long] {
             let request = format!(
@@ -259,6 +268,7 @@ async fn heads_without_end_are_refused() {
             );
             let answer = answer_to(server.public, request.as_bytes()).await;
             assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+            refused += 1;
         }
         let address = format!("{path}?{}", "x".repeat(70_000));
         let answer = answer_to(
@@ -271,6 +281,14 @@ async fn heads_without_end_are_refused() {
             "{answer}"
         );
     }
+    let metrics = Caller::new().get(&server.internal("/metrics")).await.text();
+    let counted = metrics.lines().find_map(|line| {
+        line.strip_prefix(
+            r#"parlor_http_heads_refused_total{listener="public",reason="too-large"} "#,
+        )
+    });
+    let counted: u32 = counted.expect(&metrics).parse().unwrap();
+    assert!(counted >= refused, "{counted} of {refused}");
     let chunked = format!(
         "POST {CHAT} HTTP/1.1\r\nHost: {}\r\nContent-Type: {FORM}\r\nTransfer-Encoding: chunked\r\n\r\n",
         server.public

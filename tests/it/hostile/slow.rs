@@ -192,7 +192,7 @@ async fn thousands_of_half_open_connections_delay_nobody() {
 }
 
 /// Bytes of memory that the server holds.
-fn resident(server: &Server) -> usize {
+pub fn resident(server: &Server) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
     let line = status
         .lines()
