@@ -15,6 +15,8 @@ pub struct Connection {
     pub peer: SocketAddr,
     /// The socket itself speaks TLS.
     pub secure: bool,
+    /// It came while the listener was draining: it is told so, and nothing is begun for it.
+    pub late: bool,
     _place: Option<Place>,
 }
 
@@ -28,7 +30,13 @@ impl Connection {
             id,
             peer,
             secure,
+            late: false,
             _place: place,
         }
+    }
+
+    /// The same, come late or not.
+    pub fn late(self, late: bool) -> Self {
+        Self { late, ..self }
     }
 }

@@ -13,7 +13,7 @@ use super::bayeux::Door;
 use super::checks::checks;
 use super::counters::Counters;
 use super::heart::Heart;
-use super::listen::{Ids, Stage};
+use super::listen::{Ledger, Stage};
 use super::metrics::{self, Watched};
 use super::rates::Counted;
 use super::route;
@@ -119,9 +119,9 @@ impl House {
         internal: TcpListener,
         stages: &watch::Receiver<Stage>,
     ) -> JoinSet<()> {
-        let ids = Arc::new(Ids::default());
+        let ledger = Arc::new(Ledger::default());
         let mut tasks = JoinSet::new();
-        let told = (&ids, stages);
+        let told = (&ledger, stages);
         self.public
             .listen(&mut tasks, public, &self.routers.0, config, told);
         self.internal

@@ -79,6 +79,7 @@ impl<S: Service> Lean<S> {
             .first_until
             .unwrap_or(Instant::now() + self.guest.options.idle);
         let mut begun = false;
+        let late = self.guest.connection.late;
         loop {
             match self.judge(read) {
                 Judged::Whole(request, length) => {
@@ -93,12 +94,14 @@ impl<S: Service> Lean<S> {
                 Judged::Partial => {}
             }
             let outcome = tokio::select! {
+                // First, so that a request that is there already is answered before the connection is let go.
+                biased;
                 readable = timeout_at(until, self.wire.readable()) => match readable {
                     Ok(_) => self.take(read),
                     Err(_) if begun => return beyond(read),
                     Err(_) => Some(self.late()),
                 },
-                () = reached(&mut self.guest.told, Stage::Draining), if !begun => Some(Outcome::Over(false)),
+                () = reached(&mut self.guest.told, Stage::Draining), if !begun && !late => Some(Outcome::Over(false)),
             };
             if let Some(outcome) = outcome {
                 return Next::Gone(outcome);

@@ -7,7 +7,6 @@
 mod converse;
 mod unheard;
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -22,7 +21,7 @@ use hyper::Request;
 use hyper::body::Incoming;
 use rustix::net::sockopt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::http::slots::Slots;
@@ -86,15 +85,21 @@ pub enum Stage {
     /// Accepts connections.
     #[default]
     Serving,
-    /// Accepts none, closes the idle ones, and finishes what is under way within [`Options::drain`].
+    /// Closes the idle ones, and finishes what is under way within [`Options::drain`]. Whoever comes meanwhile is
+    /// [late](Connection::late).
     Draining,
     /// Every connection is cut.
     Ended,
 }
 
-/// Ids of connections, unique in the process: two listeners share one of these.
+/// The connections of a process: two listeners share one of these, so that neither closes its door while the other is
+/// waiting for somebody.
 #[derive(Debug, Default)]
-pub struct Ids(AtomicU64);
+pub struct Ledger {
+    next: AtomicU64,
+    /// Its receivers are held by connections, also after an upgrade, until the last has gone.
+    open: watch::Sender<()>,
+}
 
 /// Who has connected, and how it is treated.
 pub(super) struct Guest<S> {
@@ -107,10 +112,8 @@ pub(super) struct Guest<S> {
 struct Listener<S> {
     options: Arc<Options>,
     service: Arc<S>,
-    ids: Arc<Ids>,
+    ledger: Arc<Ledger>,
     told: watch::Receiver<Stage>,
-    /// Held by every connection, also after an upgrade, so that the listener knows when the last has gone.
-    open: mpsc::Sender<Infallible>,
     /// The last connection was turned away because of its descriptor.
     crowded: AtomicBool,
 }
@@ -131,57 +134,57 @@ impl Options {
     }
 }
 
-impl Ids {
-    fn next(&self) -> u64 {
-        self.0.fetch_add(1, Ordering::Relaxed)
+impl Ledger {
+    fn next_id(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
     }
 }
 
-/// Serves a bound socket until `stage` has come to its end, and every connection has gone or is cut: upgraded ones too, as
-/// long as their [`Connection`] is held, but these are not cut.
+/// Serves a bound socket until `stage` has come to its end, and every connection in the ledger has gone or is cut: upgraded
+/// ones too, as long as their [`Connection`] is held, but these are not cut. Until then the door stays open: whoever comes
+/// late, a probe or a balancer, is told so, which a dead port cannot.
 pub async fn serve<S: Service>(
     socket: TcpListener,
     options: Options,
     service: Arc<S>,
-    ids: Arc<Ids>,
+    ledger: Arc<Ledger>,
     mut stage: watch::Receiver<Stage>,
 ) {
     let (tell, told) = watch::channel(Stage::Serving);
-    let (open, gone) = mpsc::channel(1);
     let drain = options.drain;
     let listener = Listener {
         options: Arc::new(options),
         service,
-        ids,
+        ledger,
         told,
-        open,
         crowded: AtomicBool::new(false),
     };
     tokio::select! {
         () = accept(&socket, &listener) => {}
         () = reached(&mut stage, Stage::Draining) => {}
     }
-    drop(socket);
-    drop(listener);
     tell.send_replace(Stage::Draining);
-    let_go(gone, stage, drain, &tell).await;
+    tokio::select! {
+        () = accept(&socket, &listener) => {}
+        () = let_go(&listener.ledger, stage, drain, &tell) => {}
+    }
 }
 
 /// Waits for the last connection, upgraded ones included, and cuts those that take too long.
 async fn let_go(
-    mut gone: mpsc::Receiver<Infallible>,
+    ledger: &Ledger,
     mut stage: watch::Receiver<Stage>,
     drain: Duration,
     tell: &watch::Sender<Stage>,
 ) {
     tokio::select! {
-        _ = gone.recv() => return,
+        () = ledger.open.closed() => return,
         () = sleep(drain) => tracing::warn!("drain-timeout is over: the connections still open are cut"),
         () = reached(&mut stage, Stage::Ended) => {}
     }
     tell.send_replace(Stage::Ended);
     // Sockets that were upgraded are not the listener's to cut.
-    let _ = timeout(Duration::from_secs(1), gone.recv()).await;
+    let _ = timeout(Duration::from_secs(1), ledger.open.closed()).await;
 }
 
 async fn accept<S: Service>(socket: &TcpListener, listener: &Listener<S>) {
@@ -250,8 +253,12 @@ impl<S: Service> Listener<S> {
             tracing::debug!(%peer, %error, "the socket could not be prepared");
         }
         let secure = self.options.tls.is_some();
-        let place = Box::new((slot, self.open.clone()));
-        let connection = Arc::new(Connection::new(self.ids.next(), peer, secure, Some(place)));
+        let late = *self.told.borrow() >= Stage::Draining;
+        // Nobody waits for one who comes late.
+        let open = (!late).then(|| self.ledger.open.subscribe());
+        let place = Box::new((slot, open));
+        let id = self.ledger.next_id();
+        let connection = Arc::new(Connection::new(id, peer, secure, Some(place)).late(late));
         let mut told = self.told.clone();
         let broken = Arc::new(AtomicBool::new(false));
         let attendance = attend(

@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use hyper::header::{
-    CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, REFERER, UPGRADE, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONNECTION, HeaderMap, HeaderName, HeaderValue, REFERER, UPGRADE,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
@@ -28,6 +29,7 @@ use crate::http::request_id::X_REQUEST_ID;
 use crate::http::{
     Caller, Connection, InternalHosts, Origins, RequestId, Response, TrustedProxies, host,
 };
+use crate::hub::Refusal;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -188,6 +190,9 @@ impl Router {
         }
         let path = parts.uri.path().to_owned();
         let route = self.door.route(&path);
+        if visit.caller.connection.late && !matches!(route, Route::Admin(_)) {
+            return Err(Refusal::Draining.into());
+        }
         if visit.verdict == Verdict::Refused && route.minds_origin(&parts.method) {
             return Err(Trouble::http(
                 StatusCode::FORBIDDEN,
@@ -267,6 +272,9 @@ fn page(asset: &Asset, parts: &Parts) -> Result<Response, Trouble> {
 fn finish(headers: &mut HeaderMap, visit: &Visit) {
     headers.insert(X_REQUEST_ID, visit.caller.request_id.header());
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if visit.caller.connection.late {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     visit.verdict.mark(headers);
 }
 

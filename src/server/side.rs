@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::listen::{self, Ids, Stage};
+use super::listen::{self, Ledger, Stage};
 use super::router::{self, Router};
 use super::{route, settings, tls};
 use crate::clock::Clock;
@@ -60,7 +60,7 @@ impl Side {
         listener: TcpListener,
         router: &Arc<Router>,
         config: &Config,
-        (ids, stages): (&Arc<Ids>, &watch::Receiver<Stage>),
+        (ledger, stages): (&Arc<Ledger>, &watch::Receiver<Stage>),
     ) {
         let options = listen::Options {
             tls: self.tls.clone(),
@@ -68,8 +68,8 @@ impl Side {
             drain: config.server.drain_timeout,
             ..listen::Options::new(self.slots.clone())
         };
-        let (router, ids, stages) = (router.clone(), ids.clone(), stages.clone());
-        tasks.spawn(listen::serve(listener, options, router, ids, stages));
+        let (router, ledger, stages) = (router.clone(), ledger.clone(), stages.clone());
+        tasks.spawn(listen::serve(listener, options, router, ledger, stages));
     }
 
     pub(super) fn reload(&self, config: &Config) {

@@ -29,6 +29,7 @@ pub(super) async fn converse<S: Service>(
         service,
         mut told,
     } = guest;
+    let late = connection.late;
     let asked = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&asked);
     let (host, visitor) = (Arc::clone(&service), Arc::clone(&connection));
@@ -43,7 +44,7 @@ pub(super) async fn converse<S: Service>(
     let mut http = pin!(http.with_upgrades());
     // Boxed, so that it costs nothing once the first request has come.
     let mut first_head = first_until.map(|until| Box::pin(sleep_until(until)));
-    let mut dismissed = false;
+    let mut dismissed = late;
     loop {
         tokio::select! {
             // First, so that what was read before is seen before a drain takes the connection for one without a request.

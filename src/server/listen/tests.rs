@@ -126,6 +126,30 @@ async fn draining_finishes_what_is_under_way_and_closes_the_idle() {
     house.serving.await.unwrap();
 }
 
+// A probe that asked while the last requests were finished found a dead port, and could not tell a drain from a crash.
+#[tokio::test]
+async fn whoever_comes_late_is_heard_and_waited_for_by_nobody() {
+    for nothing in [false, true] {
+        let house = House::open(|_| {}).await;
+        house.host.holds_nothing.store(nothing, Ordering::Relaxed);
+        let mut busy = house.visit().await;
+        busy.write_all(b"GET /held HTTP/1.1\r\nHost: x\r\n\r\n")
+            .await
+            .unwrap();
+        house.host.entered.notified().await;
+        house.stage.send_replace(Stage::Draining);
+        let mut late = house.visit().await;
+        assert!(
+            exchange(&mut late, lean::POLL.as_bytes())
+                .await
+                .contains("200 OK")
+        );
+        let _idle = house.visit().await;
+        house.host.release.notify_one();
+        house.serving.await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn the_drain_ends_when_its_time_is_over() {
     let house = House::open(|options| options.drain = Duration::from_millis(20)).await;

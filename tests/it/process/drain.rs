@@ -65,6 +65,34 @@ async fn a_chat_that_is_begun_during_the_drain_is_sent_elsewhere() {
     assert_eq!(server.ended().await.code(), Some(0));
 }
 
+// The ports were closed with the first signal: whoever watched saw a dead server, and never one that drains.
+#[tokio::test]
+async fn whoever_comes_during_the_drain_is_told_so() {
+    let mut server = Server::start().await;
+    let chat = RestChat::alice(&server).await;
+    let (mut request, rest) = half_a_request(&server).await;
+    server.signal(Signal::TERM);
+    drains(&server).await;
+    let ready = Caller::new().get(&server.internal("/readyz")).await;
+    assert_eq!(ready.status, 503);
+    assert!(ready.text().contains("draining"), "{}", ready.text());
+    assert_eq!(
+        Caller::new().get(&server.internal("/livez")).await.status,
+        200
+    );
+    let late = RestChat::of(&server, &chat.id, &chat.user, &chat.key);
+    let reply = late.call("send", &[("message", "too late")]).await;
+    assert_eq!((reply.status, &reply.header("retry-after")[..]), (503, "5"));
+    assert_eq!(reply.json()["statusCode"], 1);
+    request.write_all(rest).await.unwrap();
+    let mut reply = String::new();
+    request.read_to_string(&mut reply).await.unwrap();
+    assert_eq!(server.ended().await.code(), Some(0));
+    server.start_again().await;
+    let chat = RestChat::of(&server, &chat.id, &chat.user, &chat.key);
+    assert!(texts(&chat.transcript(1).await).is_empty());
+}
+
 #[tokio::test]
 async fn a_second_signal_ends_at_once_and_loses_nothing() {
     let mut server = Server::start().await;

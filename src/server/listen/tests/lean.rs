@@ -8,7 +8,7 @@ use tokio::net::TcpSocket;
 use super::*;
 use crate::server::router::Router;
 
-const POLL: &str = "POST /poll HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n[]";
+pub(super) const POLL: &str = "POST /poll HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n[]";
 const HELD: &str = "POST /poll/held HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n[]";
 const LAST: &str = "GET /now HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
 
