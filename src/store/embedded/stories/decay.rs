@@ -2,6 +2,7 @@
 //! lost.
 
 mod cut;
+mod refusals;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -14,7 +15,7 @@ use crate::store::Error;
 use crate::store::embedded::disk::Disk as _;
 use crate::store::embedded::engine::Engine;
 use crate::store::embedded::folder::OpenError;
-use crate::store::embedded::sim::{Dice, Fault, Kind, SimDisk, Times};
+use crate::store::embedded::sim::{Dice, SimDisk};
 
 const SESSIONS: u64 = 8;
 const STORES: u64 = 4;
@@ -87,36 +88,6 @@ fn no_flipped_bit_passes_in_the_secret_and_the_format() {
             refusal(&refused, file).unwrap_or_else(|what| panic!("bit {bit} of {file}: {what}"));
         }
     }
-}
-
-/// The disk cannot be read while the store is opened: it opens all the same, or says what to do.
-#[test]
-fn a_disk_that_cannot_be_read_is_refused_with_advice() {
-    let (disk, said) = store_of(&mut Dice(77), End::Closed);
-    let mut refused = 0;
-    for spared in 0..60 {
-        for times in [Times::Once, Times::Forever] {
-            let disk = disk.fork();
-            disk.fail(Fault::broken(Kind::Read, times, spared));
-            let opened = World::try_open(&disk);
-            disk.heal();
-            match opened {
-                Err(error) => {
-                    assert!(
-                        error.to_string().contains("see that the disk is sound"),
-                        "{error}"
-                    );
-                    refused += 1;
-                }
-                Ok(engine) => {
-                    inspect(&engine, &said, "", &Hurt::Cut(0), "").unwrap();
-                }
-            }
-            let engine = World::try_open(&disk).unwrap();
-            inspect(&engine, &said, "", &Hurt::Cut(0), "").unwrap();
-        }
-    }
-    assert!(refused > 0);
 }
 
 /// A store that was written for a while.
