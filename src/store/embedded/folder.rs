@@ -53,10 +53,15 @@ pub enum OpenError {
         version: u32,
     },
     /// Something failed while it was opened.
-    #[error(
-        "the store could not be opened: {0}; see that the disk is sound and has room, then start again"
-    )]
+    #[error("the store could not be opened: {0}; {advice}, then start again", advice = advice(.0))]
     Io(io::Error),
+}
+
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "check who owns it and its mode",
+        _ => "see that the disk is sound and has room",
+    }
 }
 
 /// A file of this name asks for a new index at the next start.

@@ -60,6 +60,19 @@ fn a_disk_that_cannot_be_written_is_refused_with_the_files_name() {
     assert!(refused > 0);
 }
 
+/// Of a file of another user it was said that the disk may be full.
+#[test]
+fn who_owns_a_file_is_advised_where_that_is_the_trouble() {
+    let said = |kind: std::io::ErrorKind| OpenError::Io(kind.into()).to_string();
+    let denied = said(std::io::ErrorKind::PermissionDenied);
+    assert!(
+        denied.contains("check who owns it and its mode"),
+        "{denied}"
+    );
+    let full = said(std::io::ErrorKind::StorageFull);
+    assert!(full.contains("has room, then start again"), "{full}");
+}
+
 /// A refusal says what to look at, and what to do.
 fn advised(said: &str) {
     let names = ["FORMAT", "secret", "index.", "log/", "log:", "simulated"];
