@@ -7,6 +7,7 @@
 mod announce;
 mod exit;
 mod logging;
+mod modes;
 mod shutdown;
 mod signals;
 mod token;
@@ -123,11 +124,8 @@ fn data_folder(path: &Path) -> Result<AdminToken, Exit> {
         .mode(0o700)
         .create(path)
         .map_err(|error| Exit::data(path, format!("is of no use as the data folder: {error}")))?;
-    let admin = AdminToken::of(path)?;
-    if admin.is_open_to_others() {
-        tracing::warn!("the admin token's file can be read by others: chmod 600 it");
-    }
-    Ok(admin)
+    modes::warn_of_others(path);
+    AdminToken::of(path)
 }
 
 /// `threads` 0: as many as there are cores.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -59,10 +59,13 @@ impl AdminToken {
     /// That of the folder, or a fresh one.
     pub(super) fn of(folder: &Path) -> Result<Self, Exit> {
         let path = folder.join(FILE);
-        let (token, fresh) = match fs::read_to_string(&path) {
-            Ok(text) => (parse(&path, &text)?, false),
+        let (token, fresh) = match fs::read(&path) {
+            Ok(bytes) => (parse(&path, &bytes)?, false),
             Err(error) if error.kind() == ErrorKind::NotFound => (Token::random()?, true),
-            Err(error) => return Err(Exit::data(path, error)),
+            Err(error) => {
+                let advice = format!("cannot be read: {error}; check who owns it and its mode");
+                return Err(Exit::data(path, advice));
+            }
         };
         Ok(Self { token, fresh, path })
     }
@@ -88,15 +91,11 @@ impl AdminToken {
             None => Ok(()),
         }
     }
-
-    /// Whether others than the owner may read the file.
-    pub(super) fn is_open_to_others(&self) -> bool {
-        fs::metadata(&self.path).is_ok_and(|file| file.permissions().mode() & 0o077 != 0)
-    }
 }
 
-fn parse(path: &Path, text: &str) -> Result<Token, Exit> {
-    let token = text.trim();
+fn parse(path: &Path, bytes: &[u8]) -> Result<Token, Exit> {
+    // What is no text is no token either.
+    let token = std::str::from_utf8(bytes).unwrap_or_default().trim();
     let fits = (LENGTH_MIN..=LENGTH_MAX).contains(&token.len())
         && token.bytes().all(|byte| byte.is_ascii_graphic());
     if fits {
@@ -109,6 +108,8 @@ fn parse(path: &Path, text: &str) -> Result<Token, Exit> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -120,18 +121,36 @@ mod tests {
         let mode = fs::metadata(&first.path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         let second = AdminToken::of(folder.path()).unwrap();
-        assert!(!second.fresh && !second.is_open_to_others());
+        assert!(!second.fresh);
         assert_eq!(second.token, first.token);
         assert_eq!(second.token.expose().len(), 64);
     }
 
+    /// Of one with bytes that are no text it was only said that "stream did not contain valid UTF-8".
     #[test]
-    fn a_file_without_a_token_is_refused() {
+    fn a_file_without_a_token_is_refused_with_advice() {
+        for content in ["short\n".as_bytes(), &[0xFF; 64], b""] {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join(FILE);
+            fs::write(&file, content).unwrap();
+            let refused = AdminToken::of(folder.path()).unwrap_err();
+            assert_eq!(refused.code(), 74);
+            let said = refused.to_string();
+            assert!(said.starts_with(&file.display().to_string()), "{said}");
+            assert!(said.contains("the next start makes a new one"), "{said}");
+            assert!(!said.contains("short"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_cannot_be_read_is_refused_with_advice() {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join(FILE), "short\n").unwrap();
+        fs::create_dir(folder.path().join(FILE)).unwrap();
         let refused = AdminToken::of(folder.path()).unwrap_err();
-        assert_eq!(refused.code(), 74);
-        assert!(!refused.to_string().contains("short"));
+        assert!(
+            refused.to_string().contains("check who owns it"),
+            "{refused}"
+        );
     }
 
     #[test]

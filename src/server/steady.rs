@@ -5,7 +5,8 @@
 //! checksum: one flipped bit may be two hundred years, and every chat would end at once.
 
 use std::convert::Infallible;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -49,13 +50,20 @@ impl Steady {
         let file = self.file.clone();
         let write = move || {
             let draft = file.with_extension("new");
-            std::fs::write(&draft, line).and_then(|()| std::fs::rename(&draft, &file))
+            write_private(&draft, &line).and_then(|()| std::fs::rename(&draft, &file))
         };
         let written = tokio::task::spawn_blocking(write).await;
         if let Ok(Err(error)) = written {
             tracing::debug!(%error, "the time could not be noted");
         }
     }
+}
+
+/// Writes a file for its owner only, as all in the folder are.
+fn write_private(file: &Path, line: &str) -> std::io::Result<()> {
+    let mut options = std::fs::File::options();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options.open(file)?.write_all(line.as_bytes())
 }
 
 /// What the file says; nothing at the first start.

@@ -1,6 +1,7 @@
 //! The process: its first start, its ready line, its signals, its options, its health.
 
 mod drain;
+mod folder;
 mod options;
 
 use std::os::unix::fs::PermissionsExt;

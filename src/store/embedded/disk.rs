@@ -3,12 +3,21 @@
 //! Everything the engine writes goes through these two traits, so that a simulated disk can lose and tear what was not
 //! synced.
 
+mod named;
+
 use std::fmt::Debug;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+pub use named::{Named, named};
+
+const LOCK: &str = "LOCK";
 
 /// A folder on a disk. Names are relative to it, with `/` between a sub-folder and a file.
 pub trait Disk: Debug + Send + Sync + 'static {
@@ -86,7 +95,8 @@ pub trait File: Debug + Send + Sync + 'static {
     fn resize(&self, size: u64) -> io::Result<()>;
 }
 
-/// A folder of the machine.
+/// A folder of the machine. It is locked itself, and a file in it besides: the file may be tidied away, and some file systems
+/// lock no folders.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
@@ -160,12 +170,28 @@ impl Disk for Folder {
     }
 
     fn lock(&self) -> io::Result<Option<Box<dyn Send + Sync>>> {
-        let file = private_options().truncate(false).open(self.at("LOCK"))?;
-        match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Box::new(file))),
-            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-            Err(error) => Err(error.into()),
+        let folder = fs::File::open(&self.path)?;
+        match try_lock(&folder) {
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
+            Err(error) => {
+                let folder = self.path.display();
+                tracing::warn!(%folder, %error, "the file system locks no folders: this one is locked by its file LOCK, which is not to be removed");
+            }
         }
+        let file = private_options().truncate(false).open(self.at(LOCK));
+        let file = file.map_err(named(LOCK))?;
+        let held = try_lock(&file).map_err(named(LOCK))?;
+        Ok(held.then(|| Box::new((folder, file)) as Box<dyn Send + Sync>))
+    }
+}
+
+/// Takes a file or folder as long as it is open; `false`: somebody else has it.
+fn try_lock(file: &fs::File) -> io::Result<bool> {
+    match flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(true),
+        Err(Errno::WOULDBLOCK) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 

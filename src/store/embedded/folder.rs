@@ -9,13 +9,13 @@ use std::sync::atomic::AtomicU8;
 use std::sync::{Arc, Mutex};
 
 use super::commit::Committer;
-use super::disk::Disk;
+use super::disk::{self, Disk, Named};
 use super::engine::{Engine, Held};
 use super::keeper::Keeper;
 use super::letters::Letters;
 use super::queue::Queue;
 use super::replay::{Damage, Replayed};
-use super::segments::Sizes;
+use super::segments::{Segments, Sizes};
 use super::stats::{Stats, add};
 use contents::Contents;
 use small::{check_format, secret};
@@ -53,10 +53,15 @@ pub enum OpenError {
         version: u32,
     },
     /// Something failed while it was opened.
-    #[error(
-        "the store could not be opened: {0}; see that the disk is sound and has room, then start again"
-    )]
+    #[error("the store could not be opened: {0}; {advice}, then start again", advice = advice(.0))]
     Io(io::Error),
+}
+
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "check who owns it and its mode",
+        _ => "see that the disk is sound and has room",
+    }
 }
 
 /// A file of this name asks for a new index at the next start.
@@ -72,6 +77,7 @@ pub fn open(
     inline: bool,
     random: &dyn Fn() -> io::Result<[u8; 32]>,
 ) -> Result<Engine, OpenError> {
+    let disk: Arc<dyn Disk> = Arc::new(Named(disk));
     let unreadable = |error| OpenError::Unreadable {
         path: path.to_owned(),
         error,
@@ -91,9 +97,7 @@ pub fn open(
         replayed,
         awake,
     } = Contents::open(&disk, sizes)?;
-    if segments.is_short() {
-        segments.prepare(false).map_err(OpenError::Io)?;
-    }
+    let full = !reserve(&segments)?;
     let stats = Arc::new(Stats::default());
     report(&replayed, whole, &stats);
     let engine = Engine {
@@ -113,15 +117,31 @@ pub fn open(
         _lock: lock,
         disk,
     };
+    if full {
+        engine.fill_up();
+    }
     if whole && !engine.checkpoint() {
         return Err(OpenError::Io(io::Error::other(
-            "the index could not be written",
+            "index.redb: it could not be made anew",
         )));
     }
     if whole {
         withdraw_request(&*engine.disk);
     }
     Ok(engine)
+}
+
+/// Sees that a segment is ready. `false`: there is no room for one; what is there can be read all the same, and the space
+/// thread makes one when there is.
+fn reserve(segments: &Segments) -> Result<bool, OpenError> {
+    if !segments.is_short() {
+        return Ok(true);
+    }
+    match segments.prepare(false) {
+        Ok(()) => Ok(true),
+        Err(error) if disk::is_full(&error) && segments.count() > 0 => Ok(false),
+        Err(error) => Err(OpenError::Io(error)),
+    }
 }
 
 /// The index is new: nobody needs to ask for that any more. Synced, because a power loss would bring the request back. Best
@@ -156,9 +176,4 @@ fn report(replayed: &Replayed, whole: bool, stats: &Stats) {
         rebuilt = whole,
         "the log was replayed"
     );
-}
-
-/// The error with the file that it is about.
-fn named(file: &str, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{file}: {error}"))
 }

@@ -5,6 +5,7 @@
 //! a command.
 
 mod backend;
+mod layout;
 mod sums;
 mod write;
 
@@ -336,14 +337,6 @@ fn decode_kept(bytes: &[u8]) -> Option<Kept> {
         records: Reader(records).u32(),
         bytes: bytes.into(),
     })
-}
-
-fn plain(trouble: Trouble) -> redb::Error {
-    match trouble {
-        Trouble::Redb(error) => *error,
-        Trouble::Full => redb::Error::Io(io::ErrorKind::StorageFull.into()),
-        other => redb::Error::Corrupted(other.to_string()),
-    }
 }
 
 #[cfg(test)]

@@ -135,9 +135,7 @@ impl Replay<'_> {
         start: u32,
         verdict: &mut Verdict,
     ) -> Result<u32, Broken> {
-        let named =
-            |error: io::Error| io::Error::new(error.kind(), format!("segment {number}: {error}"));
-        let segment = self.segments.segment(number).map_err(named)?;
+        let segment = self.segments.segment(number)?;
         if self.segments.is_cut(&segment) {
             self.damages.push(Damage::Cut(Place {
                 segment: number,
@@ -146,7 +144,7 @@ impl Replay<'_> {
         }
         let mut scanner = Scanner::new(&segment, start);
         let mut judged = Vec::new();
-        while let Some(found) = scanner.find().map_err(named)? {
+        while let Some(found) = scanner.find()? {
             self.frames += 1;
             self.bytes += found.header.frame_bytes() as u64;
             verdict.look(found, &mut |one| judged.push(one));

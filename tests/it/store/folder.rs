@@ -73,6 +73,20 @@ fn a_folder_in_use_is_refused_and_free_again_after_the_end() {
     open(root.path());
 }
 
+/// Whoever tidied the lock's file away let a second process in: both wrote, and chats that had been acknowledged were lost.
+#[test]
+fn a_folder_in_use_is_refused_whatever_was_tidied_away() {
+    let root = tempfile::tempdir().unwrap();
+    let store = open(root.path());
+    let names = ["LOCK", "index.redb", "index.sums", "FORMAT", "secret"];
+    for name in names {
+        fs::remove_file(root.path().join(name)).unwrap();
+        let second = Embedded::open(&options(root.path()));
+        assert!(matches!(second, Err(OpenError::Locked(_))), "{name}");
+    }
+    drop(store);
+}
+
 #[test]
 fn a_folder_of_a_later_format_is_refused() {
     let root = tempfile::tempdir().unwrap();

@@ -53,8 +53,7 @@ impl Contents {
         }
         Self::from_log(disk, sizes).map_err(|failure| match failure {
             Failure::Index(trouble) => {
-                let error = io::Error::other(trouble);
-                OpenError::Io(named("index.redb", &error))
+                OpenError::Io(io::Error::other(format!("index.redb: {trouble}")))
             }
             Failure::Other(error) => error,
         })
@@ -108,7 +107,7 @@ impl Contents {
 }
 
 fn segments(disk: &Arc<dyn Disk>, sizes: Sizes) -> Result<Segments, Failure> {
-    let failed = |error| Failure::Other(OpenError::Io(named(FOLDER, &error)));
+    let failed = |error| Failure::Other(OpenError::Io(error));
     Segments::open(disk.clone(), sizes).map_err(failed)
 }
 

@@ -1,9 +1,9 @@
 //! The small files of the folder: its format and its secret. Each has a checksum, as everything else in the folder.
 
-use super::super::disk::Disk;
+use super::super::disk::{Disk, named};
 use super::super::row::{seal, unseal};
 use super::super::segments::FOLDER;
-use super::{FORMAT, OpenError, named};
+use super::{FORMAT, OpenError};
 use crate::store::summed;
 use std::io;
 
@@ -85,7 +85,7 @@ fn contents(disk: &dyn Disk, name: &str) -> Result<Option<Vec<u8>>, OpenError> {
     match read() {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if io::Error::kind(&error) == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(OpenError::Io(named(name, &error))),
+        Err(error) => Err(OpenError::Io(error)),
     }
 }
 
@@ -96,5 +96,5 @@ fn write_once(disk: &dyn Disk, name: &str, bytes: &[u8]) -> io::Result<()> {
     file.write_at(bytes, 0)?;
     file.sync()?;
     disk.rename(&draft, name)?;
-    disk.sync_folder("")
+    disk.sync_folder("").map_err(named(name))
 }

@@ -40,3 +40,11 @@ fn is_complete(database: &Database) -> Result<bool, redb::Error> {
     let read = database.begin_read()?;
     Ok(has_entries(&read) && has_letters(&read) && read.open_table(META).is_ok())
 }
+
+fn plain(trouble: Trouble) -> redb::Error {
+    match trouble {
+        Trouble::Redb(error) => *error,
+        Trouble::Full => redb::Error::Io(io::ErrorKind::StorageFull.into()),
+        other => redb::Error::Corrupted(other.to_string()),
+    }
+}

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::StorageBackend;
 
+use super::layout::bytes_min;
 use crate::store::embedded::disk::File;
 use crate::store::embedded::frame::Reader;
 use crate::store::embedded::row::{seal, unseal};
@@ -64,7 +65,7 @@ impl Guarded {
         created
     }
 
-    /// A file with its sums; fails where the first page or the sums are damaged.
+    /// A file with its sums; fails where the first page or the sums are damaged, or the file was cut.
     pub(super) fn open(data: Arc<dyn File>, sums: Arc<dyn File>) -> io::Result<Self> {
         let size = usize::try_from(sums.size()?).unwrap_or(0);
         let mut bytes = vec![0; size];
@@ -76,6 +77,7 @@ impl Guarded {
         }
         let guarded = Self::of(data, sums, bytes, first);
         guarded.state().find_first().ok_or_else(|| damaged(0))?;
+        guarded.check_length()?;
         Ok(guarded)
     }
 
@@ -94,6 +96,14 @@ impl Guarded {
             data,
             sums,
             state: Mutex::new(state),
+        }
+    }
+
+    fn check_length(&self) -> io::Result<()> {
+        let held = self.data.size()?;
+        match bytes_min(&self.state().first) {
+            Some(needed) if needed <= held => Ok(()),
+            _ => Err(cut(held)),
         }
     }
 
@@ -312,6 +322,14 @@ impl StorageBackend for Guarded {
         self.data
             .write_at(&data[skipped..], offset + skipped as u64)
     }
+}
+
+/// Something is missing behind so many bytes.
+fn cut(bytes: u64) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        format!("the index was cut after {bytes} bytes"),
+    )
 }
 
 /// A page is not what was written.

@@ -2,7 +2,7 @@
 
 use super::world::{World, alice, numbered};
 use crate::store::embedded::disk::Disk;
-use crate::store::embedded::sim::{Fault, Kind, Times};
+use crate::store::embedded::sim::{Fault, Kind, SimDisk, Times};
 use crate::store::{Condition, Error, Lane};
 
 #[test]
@@ -32,6 +32,39 @@ fn a_full_disk_refuses_and_accepts_again_by_itself() {
     let events = world.events(alice());
     assert_eq!(events.len() as u64, said + 2);
     assert!(events.iter().map(|event| event.index).eq(1..=said + 2));
+}
+
+/// A process that was killed when the disk was full could not be started again before there was room, not even to be read.
+#[test]
+fn a_start_on_a_full_disk_can_be_read_and_accepts_again_by_itself() {
+    let mut world = World::new();
+    world.begin(alice());
+    world.disk.set_free(1000);
+    let said = fill(&mut world);
+    world.kill();
+    assert_eq!(world.engine().condition(), Condition::NoSpace);
+    assert_eq!(world.events(alice()).len() as u64, said + 1);
+    world.next_is(alice(), said + 2);
+    world.say(alice(), "refused");
+    assert_eq!(world.completed().last(), Some(&Err(Error::NoSpace)));
+
+    world.disk.set_free(1 << 30);
+    world.engine().make_space();
+    assert_eq!(world.engine().condition(), Condition::Writable);
+    world.lane().reset();
+    world.next_is(alice(), said + 2);
+    world.say(alice(), "accepted");
+    assert_eq!(world.completed(), [Ok(())]);
+    world.lose_power(9);
+    assert_eq!(world.events(alice()).len() as u64, said + 2);
+}
+
+#[test]
+fn a_new_folder_on_a_full_disk_is_refused() {
+    let disk = SimDisk::new();
+    disk.set_free(5000);
+    let refused = World::try_open(&disk).map(drop).unwrap_err().to_string();
+    assert!(refused.contains("has room"), "{refused}");
 }
 
 #[test]
