@@ -47,7 +47,7 @@ async fn who_is_sent_away_while_listening_is_told_not_to_come_back() {
 /// A new token is the old one's end; a new role counts from now on, and not from whenever the desktop is started again.
 #[tokio::test]
 async fn an_agent_whose_account_is_another_now_has_to_come_in_anew() {
-    let changes: [(fn(String) -> String, bool); 3] = [
+    let changes: [(Change, bool); 3] = [
         (
             |toml| toml.replace(&sha256_hex(BOB), &sha256_hex("new")),
             false,
@@ -99,6 +99,9 @@ fn without_bob(toml: String) -> String {
     let (begin, end) = (toml.find("[agent.bob]"), toml.find("[agent.carol]"));
     [&toml[..begin.unwrap()], &toml[end.unwrap()..]].concat()
 }
+
+/// What an operator does to the configuration.
+type Change = fn(String) -> String;
 
 /// The operator writes the configuration anew and sends SIGHUP.
 fn reload(server: &Server, change: impl FnOnce(String) -> String) {
