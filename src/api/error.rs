@@ -168,6 +168,7 @@ impl From<Refusal> for Trouble {
             Refusal::Rejected(rejection) => Failure::from(&rejection).into(),
             // The place of the damage is for the log, not for the customer.
             Refusal::Store(store::Error::Damaged { .. }) => Failure::unknown_chat().into(),
+            Refusal::Push(refused) => Failure::finally(400, refused.to_string()).into(),
             Refusal::LoadLimit => Failure::load_limit().into(),
             Refusal::Store(_) | Refusal::Draining | Refusal::Busy => Self::unavailable(),
         }

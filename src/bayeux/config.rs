@@ -50,7 +50,7 @@ pub struct Config {
     pub publish_timeout: Duration,
     /// How long the application may put a publish off: shorter than clients wait for the answer to one (10 s for CometD's).
     pub put_off_max: Duration,
-    /// The activity extension: a session that publishes nothing for so long is ended.
+    /// `maxInactivity`, the activity extension: a session that publishes nothing for so long is ended.
     pub activity_timeout: Option<Duration>,
 }
 

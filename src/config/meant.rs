@@ -196,6 +196,8 @@ pub struct Cometd {
     pub max_sessions_per_browser: usize,
     /// `multiSessionInterval`: the interval advised beyond that.
     pub multi_session_interval: Duration,
+    /// `maxInactivity`: how long a customer's client may do nothing of its own; `None`: for ever.
+    pub max_inactivity: Option<Duration>,
     /// `trustClientSession`: a client id is believed without its cookie.
     pub trust_client_session: bool,
     /// `metaConnectDeliverOnly`: events with connect replies alone, over WebSocket too.

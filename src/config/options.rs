@@ -159,6 +159,7 @@ pub(super) const SECTIONS: &[SectionSpec] = &[
             option("maxMessageSize", number(1024, 16_777_216, "bytes")),
             option("maxSessionsPerBrowser", number(0, 1000, "")),
             option("multiSessionInterval", millis(0, 600_000)),
+            option("maxInactivity", millis(0, 86_400_000)),
             option("trustClientSession", Kind::Switch),
             option("metaConnectDeliverOnly", Kind::Switch),
             option(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::chat::{Event, Participant, Rejection, State, UserData};
 use crate::clock::Wall;
 use crate::id::{ParticipantId, SessionId};
-use crate::store;
+use crate::{push, store};
 
 /// How an answer finds its caller. Called once, from the session's owner; it must not block.
 pub type Reply<T> = Box<dyn FnOnce(Result<T, Refusal>) + Send>;
@@ -104,6 +104,9 @@ pub enum Refusal {
     /// The session says no.
     #[error(transparent)]
     Rejected(#[from] Rejection),
+    /// New push fields ask for what cannot be had.
+    #[error(transparent)]
+    Push(#[from] push::Refused),
     /// The store cannot; nothing happened, or it will never be told of.
     #[error(transparent)]
     Store(#[from] store::Error),

@@ -13,7 +13,7 @@ use crate::chat::{Caller, Command, Create, Join};
 use crate::clock::Wall;
 use crate::health::{Health, State};
 use crate::id::{ParticipantId, SessionId};
-use crate::push::Subscription;
+use crate::push::{Renewal, Subscription};
 use crate::store;
 
 /// A way in to all sessions, cheap to clone.
@@ -198,17 +198,17 @@ impl Hub {
         self.ask(session, Ask::ReadAs(viewer, from, bytes_max, reply));
     }
 
-    /// The customer's Bayeux client watches the session from the event `from` on, in place of any other. A `subscription`
-    /// takes the place of the one that the chat may have; the answer comes when it is durable.
+    /// The customer's Bayeux client watches the session from the event `from` on, in place of any other. A `renewal`
+    /// makes another of the subscription that the chat may have; the answer comes when that is durable.
     pub fn watch(
         &self,
         session: SessionId,
         viewer: Arc<dyn Viewer>,
         from: u64,
-        subscription: Option<Subscription>,
+        renewal: Option<Box<Renewal>>,
         reply: Reply<View>,
     ) {
-        self.ask(session, Ask::Watch(viewer, from, subscription, reply));
+        self.ask(session, Ask::Watch(viewer, from, renewal, reply));
     }
 
     /// A viewer has room again.

@@ -19,5 +19,5 @@ pub use signature::{BadSecret, Secret, sign};
 pub use subscriber::{
     Change, GivenUp, Look, OWED_MAX, Removal, Round, Subscriber, SubscriberParts,
 };
-pub use subscription::{Destinations, Refused, Subscription};
+pub use subscription::{Destinations, Refused, Renewal, Subscription, Wish};
 pub use verdict::{Answer, Verdict, classify, retry_after};

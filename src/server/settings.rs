@@ -195,7 +195,7 @@ pub(super) fn router(config: &Config, door: Door) -> router::Settings {
     }
 }
 
-pub(super) fn transport(config: &Config) -> transport::Options {
+pub(super) fn transport(config: &Config, door: Door) -> transport::Options {
     let cometd = &config.cometd;
     let limits = &config.limits;
     let bayeux = bayeux::Config {
@@ -217,6 +217,7 @@ pub(super) fn transport(config: &Config) -> transport::Options {
         subscriptions_max: limits.subscriptions_max,
         queue_bytes_max: limits.queue_bytes_max,
         queue_messages_max: limits.queue_messages_max,
+        activity_timeout: cometd.max_inactivity.filter(|_| door == Door::Public),
         ..bayeux::Config::default()
     };
     transport::Options {

@@ -37,7 +37,7 @@ impl Side {
         config: &Config,
         clock: Clock,
     ) -> Self {
-        let registry = Registry::new(application, settings::transport(config), clock);
+        let registry = Registry::new(application, settings::transport(config, door), clock);
         tokio::spawn(registry.run_timers());
         Self {
             registry,
@@ -74,7 +74,7 @@ impl Side {
 
     pub(super) fn reload(&self, config: &Config) {
         self.slots.configure(settings::slots(config));
-        self.registry.reload(settings::transport(config));
+        self.registry.reload(settings::transport(config, self.door));
         self.settings
             .send_replace(Arc::new(settings::router(config, self.door)));
         settings::retell(self.tls.as_ref(), listener_of(self.door, config));

@@ -1,7 +1,8 @@
 //! Agents, bots and supervisors over Bayeux: contract of the channel `/service/agent`.
 //!
 //! A handshake carries a token; its SHA-256 is compared with those of the configuration, in constant time. Requests are
-//! answered on the same channel; what happens unasked comes there too.
+//! answered on the same channel; what happens unasked comes there too. A reload ends the sessions of those whose account is
+//! gone or is another now: they leave their chats as lost, and who still may come in shakes hands again.
 //!
 //! Requests whose answers are large are done a few at a time, and the others wait until the agent has read
 //! more ([`desk`]).
@@ -9,6 +10,7 @@
 mod desk;
 mod errand;
 mod requests;
+mod roster;
 mod token;
 
 use std::collections::BTreeMap;
@@ -28,6 +30,7 @@ use crate::hub::Hub;
 use crate::wire::agent::{CHANNEL, ErrorCode, Request, answer};
 use desk::Desk;
 use errand::Waiting;
+use roster::Roster;
 
 /// The one answer to every refused token.
 const REFUSED: &str = "403::handshake_denied";
@@ -64,7 +67,7 @@ pub struct Counters {
 }
 
 /// One who may come in.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     /// What others see.
     pub nickname: String,
@@ -80,6 +83,7 @@ struct Shared {
     hub: Hub,
     rates: Arc<dyn Rates>,
     settings: RwLock<Arc<Settings>>,
+    roster: Roster,
     waited: AtomicU64,
     refused: AtomicU64,
 }
@@ -105,6 +109,7 @@ impl Agents {
                 hub,
                 rates,
                 settings,
+                roster: Roster::default(),
                 waited: AtomicU64::new(0),
                 refused: AtomicU64::new(0),
             }),
@@ -119,13 +124,21 @@ impl Agents {
         }
     }
 
-    /// Other settings from now on; who is in stays in.
+    /// Other settings from now on. Who has come in by an account that is no more, or that is another now, is sent away.
     pub fn reload(&self, settings: Settings) {
+        let settings = Arc::new(settings);
         *self
             .shared
             .settings
             .write()
-            .unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+            .unwrap_or_else(PoisonError::into_inner) = settings.clone();
+        for agent in self.shared.roster.strangers(&settings) {
+            agent.handle.disconnect();
+            tracing::info!(
+                agent = agent.id,
+                "an agent was sent away: its account is gone or has changed"
+            );
+        }
     }
 }
 
@@ -150,7 +163,14 @@ impl Application for Agents {
             watches_list: AtomicBool::new(false),
             desk: Mutex::default(),
         };
-        Ok(Arc::new(Session(Arc::new(agent))))
+        let agent = Arc::new(agent);
+        self.shared.roster.enter(&agent);
+        // A reload between the two would have found nobody to send away.
+        if !self.shared.settings().knows(&agent) {
+            self.shared.roster.leave(agent.handle.id());
+            return Err(refused());
+        }
+        Ok(Arc::new(Session(agent)))
     }
 
     fn may_send(&self, address: IpAddr) -> bool {
@@ -178,6 +198,11 @@ impl Settings {
             }
         }
         found
+    }
+
+    /// Whether the agent's account is still what it came in by.
+    fn knows(&self, agent: &Agent) -> bool {
+        self.accounts.get(&agent.id) == Some(&agent.account)
     }
 }
 
@@ -246,6 +271,7 @@ impl Party for Session {
 
     fn gone(&self, how: Gone) {
         let agent = &self.0;
+        agent.shared.roster.leave(agent.handle.id());
         agent.clear_desk();
         if agent.watches_list.load(Ordering::Relaxed) {
             agent.shared.hub.unwatch_list(agent.handle.id());

@@ -211,6 +211,7 @@ pub(super) fn failure_of(refusal: &Refusal) -> Failure {
     match refusal {
         Refusal::Unknown | Refusal::NotJoined => Failure::unknown_chat(),
         Refusal::Rejected(rejection) => rejection.into(),
+        Refusal::Push(refused) => Failure::finally(400, refused.to_string()),
         Refusal::LoadLimit => Failure::load_limit(),
         Refusal::Store(crate::store::Error::Damaged { .. }) => Failure::unknown_chat(),
         Refusal::Store(_) | Refusal::Draining | Refusal::Busy => Failure::unavailable(),

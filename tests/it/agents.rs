@@ -6,4 +6,5 @@ mod leaving;
 mod list;
 mod lost;
 mod many;
+mod revoked;
 mod talk;

@@ -1,6 +1,7 @@
 //! CometD v2: every operation over WebSocket and long-polling, and everything that can happen to a connection.
 
 mod endpoint;
+mod inactivity;
 mod operations;
 mod origins;
 mod resuming;

@@ -19,7 +19,7 @@ pub use bayeux::{Bayeux, Door};
 pub use customer::Customer;
 pub use http::{Caller, Reply, RestChat, multipart};
 pub use receiver::{Answer, Post, Receiver};
-pub use server::{BOB, CAROL, ROBBIE, Server, Start};
+pub use server::{BOB, CAROL, ROBBIE, Server, Start, sha256_hex};
 
 /// How long a story waits for what must come. Generous: two cores may be busy with a browser.
 pub const PATIENCE: Duration = Duration::from_secs(20);

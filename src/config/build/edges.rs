@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::Section;
 use crate::config::error::Problem;
@@ -116,6 +117,8 @@ pub(super) fn cometd(section: &Section<'_>) -> Result<Cometd, Problem> {
         message_bytes_max: section.read("maxMessageSize")?,
         max_sessions_per_browser: section.read("maxSessionsPerBrowser")?,
         multi_session_interval: section.read("multiSessionInterval")?,
+        max_inactivity: Some(section.read("maxInactivity")?)
+            .filter(|most: &Duration| !most.is_zero()),
         trust_client_session: section.read("trustClientSession")?,
         meta_connect_deliver_only: section.read("metaConnectDeliverOnly")?,
         transports,

@@ -130,7 +130,7 @@ pub enum Ask {
     ReadAs(ViewerId, u64, usize, Reply<Page>),
     /// The customer's Bayeux client watches from this index on; an older one no longer does. It may wish for other
     /// pushes from now on.
-    Watch(Arc<dyn Viewer>, u64, Option<Subscription>, Reply<View>),
+    Watch(Arc<dyn Viewer>, u64, Option<Box<Renewal>>, Reply<View>),
     /// A viewer has room again.
     Room(ViewerId),
     /// What a viewer was told up to this index has arrived.

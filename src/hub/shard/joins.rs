@@ -15,7 +15,8 @@ pub(in crate::hub) struct Joining {
 }
 
 impl Shard {
-    /// Joining twice on one connection is joining once; after a restart the same account takes its participant over.
+    /// Joining twice on one connection is joining once; after a restart the same account takes its participant over. Either
+    /// way the participant keeps its visibility.
     pub(super) fn join(
         &mut self,
         session: SessionId,
@@ -92,7 +93,8 @@ impl Shard {
         let taken = |orphan: &&chat::Participant| joining.iter().all(|(_, id)| *id != orphan.id);
         room.orphans()
             .filter(taken)
-            .find(|orphan| orphan.account == join.account && orphan.visibility == join.visibility)
+            .filter(|orphan| join.may_go_on_as(orphan))
+            .min_by_key(|orphan| orphan.visibility != join.visibility)
             .map(|orphan| orphan.id)
     }
 
@@ -158,6 +160,14 @@ impl Room {
             viewer,
             next: VecDeque::new(),
         });
+    }
+}
+
+impl Join {
+    /// Whether this is the participant of the same account, with the rights that it has now.
+    fn may_go_on_as(&self, participant: &chat::Participant) -> bool {
+        let known = (participant.user_type, participant.style);
+        participant.account == self.account && known == (self.user_type, self.style)
     }
 }
 

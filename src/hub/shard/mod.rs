@@ -42,7 +42,7 @@ use super::seat::{Parting, Seat, Viewer, ViewerId};
 use crate::chat::{self, Caller, Command, Create, Event, Join, Policy};
 use crate::clock::{Instant, Now};
 use crate::id::{DeliveryId, ParticipantId, SessionId, SessionMap};
-use crate::push::{self, Outcome, ResendSchedule, Subscription};
+use crate::push::{self, Outcome, Renewal, ResendSchedule, Subscription};
 use crate::store::{self, Batch, Completion, Record, Snapshot, Stored};
 use crate::wire;
 
@@ -273,8 +273,8 @@ impl Shard {
             Ask::ReadAs(viewer, from, bytes_max, reply) => {
                 self.read_as(session, viewer, from, bytes_max, reply, now)
             }
-            Ask::Watch(viewer, from, subscription, reply) => {
-                self.watch(session, viewer, from, subscription, reply, now)
+            Ask::Watch(viewer, from, renewal, reply) => {
+                self.watch(session, viewer, from, renewal, reply, now)
             }
             Ask::Room(viewer) => self.catch_up(session, viewer),
             Ask::Confirmed(viewer, index) => self.confirmed(session, viewer, index, now),

@@ -163,17 +163,26 @@ impl Shard {
         self.outputs.push_back(Output::Push(push));
     }
 
-    /// The change that a new wish for pushes is; none where there is nothing to change, or nobody left to push for.
+    /// The change that new push fields are; none where there is nothing to change, or nobody left to push for.
     pub(super) fn resubscription(
         &mut self,
         session: SessionId,
-        wish: Option<Subscription>,
-    ) -> Option<push::Change> {
-        let room = self.room(session)?;
-        let customer = room.chat.customer()?;
+        renewal: Option<Box<Renewal>>,
+    ) -> Result<Option<push::Change>, push::Refused> {
+        let (Some(room), Some(renewal)) = (self.room(session), renewal) else {
+            return Ok(None);
+        };
+        if !room
+            .chat
+            .customer()
+            .is_some_and(|customer| customer.is_present())
+        {
+            return Ok(None);
+        }
         let present = room.push.as_ref().map(|push| &push.subscription);
-        wish.filter(|wish| customer.is_present() && present != Some(wish))
-            .map(push::Change::Subscribed)
+        let renewed = renewal.of(present)?;
+        let changed = renewed.filter(|renewed| present != Some(renewed));
+        Ok(changed.map(push::Change::Subscribed))
     }
 
     /// The chat's subscription becomes another; what is owed already goes there too.

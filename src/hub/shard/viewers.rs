@@ -14,14 +14,17 @@ impl Shard {
         session: SessionId,
         viewer: Arc<dyn Viewer>,
         from: u64,
-        subscription: Option<Subscription>,
+        renewal: Option<Box<Renewal>>,
         reply: Reply<View>,
         now: Now,
     ) {
         self.sign_of_life(session, now);
-        match self.resubscription(session, subscription) {
-            Some(push) => self.resubscribe(session, push, Then::Watched(viewer, from, reply), now),
-            None => self.watched(session, viewer, from, reply, now),
+        match self.resubscription(session, renewal) {
+            Ok(Some(push)) => {
+                self.resubscribe(session, push, Then::Watched(viewer, from, reply), now)
+            }
+            Ok(None) => self.watched(session, viewer, from, reply, now),
+            Err(refused) => reply(Err(refused.into())),
         }
     }
 

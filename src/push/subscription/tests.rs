@@ -1,3 +1,4 @@
+use super::wish::{NOTIFY_REQUESTOR, PAYLOAD, RESEND, SUBSCRIBE};
 use super::*;
 
 #[test]
@@ -127,6 +128,155 @@ fn where_push_is_off_the_type_is_at_fault() {
     assert!(!refused.to_string().contains("dev-42"));
 }
 
+/// An app that only told its new device token lost payload and resends, and was told that all was well.
+#[test]
+fn a_new_device_takes_the_place_of_the_old_one_and_nothing_else() {
+    let present = present("main.debug.customhttp");
+    let device = ("push_notification_deviceid", "tablet");
+    let expected = Subscription {
+        device_id: "tablet".to_owned(),
+        ..present.clone()
+    };
+    for more in [&[][..], &[("push_notification_type", "customhttp")]] {
+        let keys = [&[device], more].concat();
+        assert_eq!(renewed(&keys, Some(&present)), Ok(Some(expected.clone())));
+    }
+}
+
+#[test]
+fn each_field_takes_the_place_of_its_own() {
+    let before = present("main.customhttp");
+    let cases: [(&[(&str, &str)], Subscription); 6] = [
+        (
+            &[(RESEND, "false")],
+            Subscription {
+                resend: false,
+                ..before.clone()
+            },
+        ),
+        (
+            &[(RESEND, "false"), (PAYLOAD, "false")],
+            Subscription {
+                resend: false,
+                include_payload: false,
+                ..before.clone()
+            },
+        ),
+        (
+            &[(NOTIFY_REQUESTOR, "false")],
+            Subscription {
+                notify_requestor: false,
+                ..before.clone()
+            },
+        ),
+        (
+            &[("push_notification_debug", "true")],
+            present("main.debug.customhttp"),
+        ),
+        (
+            &[("push_notification_provider", "single")],
+            present("single.customhttp"),
+        ),
+        (&[("push_notification_type", "customhttp")], before.clone()),
+    ];
+    for (keys, after) in cases {
+        assert_eq!(renewed(keys, Some(&before)), Ok(Some(after)), "{keys:?}");
+    }
+    // Resends are told by a payload.
+    let without = renewed(&[(PAYLOAD, "false")], Some(&before));
+    assert_eq!(without, Ok(Some(before.clone())));
+}
+
+/// Otherwise nobody could go back to the destination that has no provider.
+#[test]
+fn a_type_with_a_provider_or_a_debug_flag_chooses_the_destination_anew() {
+    let before = present("main.customhttp");
+    let kind = ("push_notification_type", "customhttp");
+    let destination = |more| {
+        let renewed = renewed(&[kind, more], Some(&before));
+        renewed.unwrap().unwrap().destination
+    };
+    assert_eq!(
+        destination(("push_notification_debug", "true")),
+        "debug.customhttp"
+    );
+    assert_eq!(
+        destination(("push_notification_debug", "false")),
+        "customhttp"
+    );
+    assert_eq!(
+        destination(("push_notification_provider", "single")),
+        "single.customhttp"
+    );
+}
+
+#[test]
+fn what_a_renewal_cannot_have_is_refused_by_the_key_it_gave() {
+    let before = present("single.customhttp");
+    for (key, value) in [
+        ("push_notification_type", "pigeon"),
+        ("push_notification_provider", "nobody"),
+        ("GCTI_GMS_PushDebug", "true"),
+    ] {
+        assert_eq!(refused(renewed(&[(key, value)], Some(&before))), key);
+    }
+}
+
+#[test]
+fn without_a_subscription_there_is_nothing_to_renew() {
+    let device = ("push_notification_deviceid", "tablet");
+    let kind = ("push_notification_type", "customhttp");
+    for keys in [
+        &[device][..],
+        &[kind],
+        &[("push_notification_type", "pigeon")],
+        &[(RESEND, "true")],
+    ] {
+        assert_eq!(renewed(keys, None), Ok(None), "{keys:?}");
+    }
+    let wish = renewed(&[device, kind], None).unwrap().unwrap();
+    assert_eq!(
+        (&*wish.device_id, &*wish.destination),
+        ("tablet", "customhttp")
+    );
+    assert_eq!(
+        Wish::read(&data(&[("push_notification_language", "en")]), true),
+        None
+    );
+}
+
+#[test]
+fn a_destination_is_taken_apart_as_it_was_put_together() {
+    for provider in [None, Some("main"), Some("a.b"), Some("debugger")] {
+        for debug in [false, true] {
+            let name = Destinations::name(provider, debug);
+            assert_eq!(Destinations::parts(&name), (provider, debug), "{name}");
+        }
+    }
+}
+
+fn present(destination: &str) -> Subscription {
+    Subscription {
+        device_id: "dev-42".to_owned(),
+        destination: destination.to_owned(),
+        include_payload: true,
+        resend: true,
+        notify_requestor: true,
+    }
+}
+
+fn renewed(
+    keys: &[(&str, &str)],
+    present: Option<&Subscription>,
+) -> Result<Option<Subscription>, Refused> {
+    let renewal = Renewal {
+        wish: Wish::read(&data(keys), true).unwrap(),
+        include_payload: false,
+        known: known(),
+    };
+    renewal.of(present)
+}
+
 const REST: [(&str, &str); 3] = [
     (SUBSCRIBE, "true"),
     ("GCTI_GMS_PushDeviceId", "dev-42"),
@@ -150,6 +300,10 @@ fn parse(
     cometd: bool,
     service: bool,
 ) -> Result<Option<Subscription>, Refused> {
+    Subscription::parse(&data(keys), cometd, service, &known())
+}
+
+fn known() -> Destinations {
     let names = [
         "customhttp",
         "debug.customhttp",
@@ -157,10 +311,9 @@ fn parse(
         "main.debug.customhttp",
         "single.customhttp",
     ];
-    let known = Destinations {
+    Destinations {
         names: names.map(str::to_owned).into(),
-    };
-    Subscription::parse(&data(keys), cometd, service, &known)
+    }
 }
 
 fn refused(wish: Result<Option<Subscription>, Refused>) -> &'static str {

@@ -135,6 +135,7 @@ impl Errand {
             Refusal::Unknown => ErrorCode::UnknownSession,
             Refusal::NotJoined => ErrorCode::NotJoined,
             Refusal::Rejected(rejection) => rejection.into(),
+            Refusal::Push(_) => ErrorCode::Malformed,
             Refusal::Store(_) | Refusal::LoadLimit | Refusal::Draining | Refusal::Busy => {
                 ErrorCode::Unavailable
             }

@@ -13,7 +13,7 @@ use crate::chat::{Caller, UserData};
 use crate::hub::{Also, Refusal, View};
 use crate::id::SessionId;
 use crate::limit;
-use crate::push::Subscription;
+use crate::push::{Renewal, Subscription, Wish};
 use crate::transport::viewer::{Chats, viewer};
 use crate::transport::{Handle, PublishDone};
 use crate::wire::v2::reply::Stretch;
@@ -90,8 +90,7 @@ impl Call {
             Ok(create) => create,
             Err(error) => return self.refuse(None, &error.into()),
         };
-        let subscription = match self.wish(name, service, &create.user_data, settings.push_on_join)
-        {
+        let subscription = match self.wish(name, service, &create.user_data) {
             Ok(wish) => wish,
             Err(failure) => return self.refuse(None, &failure),
         };
@@ -122,13 +121,12 @@ impl Call {
         self.refuse(session, &Failure::finally(400, advice));
     }
 
-    /// The wish for pushes in `user_data`, if there is one and configuration allows it.
+    /// The wish for pushes beside the request for a chat, if there is one and configuration allows it.
     fn wish(
         &self,
         name: &str,
         service: &Service,
         user_data: &UserData,
-        on_join: bool,
     ) -> Result<Option<Subscription>, Failure> {
         let settings = self.shared.settings();
         let wish = Subscription::parse(
@@ -137,19 +135,38 @@ impl Call {
             service.include_payload,
             &settings.destinations,
         );
-        let is_allowed = settings.push_enabled && on_join;
+        let is_allowed = settings.push_enabled && settings.push_on_join;
         if !matches!(wish, Ok(None)) && !is_allowed {
-            self.shared.subscriptions_ignored.inc();
-            tracing::warn!(
-                service = name,
-                "a push subscription was ignored: [settings] flex-push-enabled or flex-push-on-join is false"
-            );
+            self.ignored(name);
             return Ok(None);
         }
         wish.map_err(|refused| Failure::finally(400, refused.to_string()))
     }
 
-    /// New push fields beside it take the place of the chat's subscription.
+    /// The push fields beside `requestNotifications`, if there are any and configuration allows it.
+    fn renewal(&self, name: &str, service: &Service, user_data: &UserData) -> Option<Box<Renewal>> {
+        let wish = Wish::read(user_data, true)?;
+        let settings = self.shared.settings();
+        if !settings.push_enabled {
+            self.ignored(name);
+            return None;
+        }
+        Some(Box::new(Renewal {
+            wish,
+            include_payload: service.include_payload,
+            known: settings.destinations.clone(),
+        }))
+    }
+
+    fn ignored(&self, name: &str) {
+        self.shared.subscriptions_ignored.inc();
+        tracing::warn!(
+            service = name,
+            "a push subscription was ignored: [settings] flex-push-enabled or flex-push-on-join is false"
+        );
+    }
+
+    /// New push fields beside it take the place of those of the chat's subscription, each of its own.
     fn watch(
         self,
         session: SessionId,
@@ -158,10 +175,7 @@ impl Call {
         service: &Service,
         user_data: &UserData,
     ) {
-        let subscription = match self.wish(name, service, user_data, true) {
-            Ok(wish) => wish,
-            Err(failure) => return self.refuse(Some(session), &failure),
-        };
+        let renewal = self.renewal(name, service, user_data);
         let max = self.shared.settings().chats_max;
         if !self.chats.ask(Some(session), max) {
             return self.too_many_chats(Some(session), max);
@@ -173,7 +187,7 @@ impl Call {
             session,
             viewer,
             from,
-            subscription,
+            renewal,
             Box::new(move |view| {
                 self.chats.answered();
                 match view {

@@ -9,8 +9,10 @@ use crate::chat::{Command, Rejection, Visibility};
 use crate::id::SessionId;
 use crate::wire::json::{Scalar, Verbatim, members, scalar};
 
-/// Bytes of a `requestId` or an operation's name that are given back, at most.
+/// Bytes of a `requestId`, as it is written, or an operation's name that are given back, at most.
 const ECHO_BYTES_MAX: usize = 256;
+/// What is said of a `requestId` that cannot be given back: an answer without it would look like something unasked.
+const UNUSABLE_ID: &str = "requestId must be a string or a number of at most 256 bytes";
 
 /// The head of a request, which its answer gives back.
 #[derive(Clone, Debug, Default)]
@@ -148,6 +150,13 @@ impl Request {
             });
         };
         let asked = Asked::of(&members);
+        if asked.request_id.is_none() && is_given(&members, "requestId") {
+            return Err(Malformed {
+                asked,
+                code: ErrorCode::Malformed,
+                advice: UNUSABLE_ID.to_owned(),
+            });
+        }
         match Reader::new(members).operation() {
             Ok(operation) => Ok(Self { asked, operation }),
             Err((code, advice)) => Err(Malformed {
@@ -173,6 +182,12 @@ impl Asked {
             request_id,
         }
     }
+}
+
+/// Whether a member is there and is not `null`.
+fn is_given(members: &BTreeMap<String, &RawValue>, name: &str) -> bool {
+    let value = members.get(name).map(|value| scalar(value));
+    value.is_some_and(|value| value != Scalar::Absent)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Who gets in, and what a refused request is told.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::world::{Agent, BOB, Bayeux, Caller, Door, RestChat, Server};
 
@@ -136,5 +136,35 @@ async fn refusals_have_codes() {
             .await
             .unwrap_err(),
         "session-closed"
+    );
+}
+
+/// A message under an id that could not be given back was said, and its answer looked like something unasked: the program
+/// that waited for it said it again.
+#[tokio::test]
+async fn what_could_not_be_answered_under_its_id_is_not_done() {
+    let server = Server::start().await;
+    let chat = RestChat::alice(&server).await;
+    let mut bob = Agent::bob(&server).await;
+    bob.join(&chat.id).await;
+    let said = |id: Value| json!({"operation": "message", "session": chat.id, "text": "once", "requestId": id});
+    for id in [json!("x".repeat(256)), json!([1]), json!({})] {
+        let reply = bob.bayeux.publish("/service/agent", said(id)).await;
+        assert_eq!(reply["successful"], true, "{reply}");
+        let answer = bob
+            .until("the refusal", |message| message["ok"] == false)
+            .await;
+        assert_eq!(answer["error"]["code"], "malformed", "{answer}");
+        assert_eq!(answer["operation"], "message", "{answer}");
+    }
+    bob.bayeux
+        .publish("/service/agent", said(Value::Null))
+        .await;
+    let answer = bob
+        .until("the answer", |message| message["ok"] == true)
+        .await;
+    assert_eq!(
+        (&answer["index"], answer.get("requestId")),
+        (&json!(3), None)
     );
 }

@@ -51,6 +51,47 @@ async fn after_a_restart_an_agent_takes_its_participant_over() {
     );
 }
 
+/// A desktop that opens a chat to look at it first, and joins it for good later, asked for another visibility after the
+/// restart than before: somebody new came in, and a minute later the customer saw the old one leave.
+#[tokio::test]
+async fn a_participant_is_taken_over_with_the_visibility_it_has() {
+    let mut server = Server::start().await;
+    let chat = RestChat::alice(&server).await;
+    let mut before = Vec::new();
+    for visibility in ["INT", "VIP", "ALL"] {
+        let mut carol = Agent::carol(&server).await;
+        let join = json!({"session": chat.id, "visibility": visibility});
+        let joined = carol.ask("join", join).await.unwrap();
+        before.push((joined["participantId"].clone(), carol));
+    }
+    server.kill9().await;
+    server.start_again().await;
+    let ids: Vec<_> = before.into_iter().map(|(id, _)| id).collect();
+    let asked = [
+        // Each its own first, then whichever is left: the only one is seen by all.
+        ("monitor", json!({}), &ids[1]),
+        ("join", json!({"visibility": "INT"}), &ids[0]),
+        ("join", json!({"visibility": "INT"}), &ids[2]),
+    ];
+    let mut carols = Vec::new();
+    for (operation, mut fields, id) in asked {
+        fields["session"] = json!(chat.id);
+        let mut carol = Agent::carol(&server).await;
+        let joined = carol.ask(operation, fields).await.unwrap();
+        assert_eq!(&joined["participantId"], id, "{operation}");
+        carols.push(carol);
+    }
+    carols[2].say(&chat.id, "to everybody, as before").await;
+    let seen = RestChat::of(&server, &chat.id, &chat.user, &chat.key);
+    assert_eq!(
+        types(&seen.transcript(1).await),
+        ["ParticipantJoined", "ParticipantJoined", "Message"],
+        "the customer has noticed nothing"
+    );
+    let newcomer = Agent::carol(&server).await.join(&chat.id).await;
+    assert!(!ids.contains(&newcomer["participantId"]), "nobody is left");
+}
+
 #[tokio::test]
 async fn agents_who_do_not_come_back_after_an_orderly_restart_leave_as_lost() {
     let mut server = Server::with()

@@ -179,6 +179,77 @@ async fn new_push_fields_beside_request_notifications_take_over() {
     );
 }
 
+/// A phone gave its app a new device token, which the app told us with as little as it needed. From then on its pushes were
+/// bare, and came once: what it missed it missed.
+#[tokio::test]
+async fn a_new_device_keeps_what_the_chat_wished_for() {
+    let (mut receiver, mut server) = world(|start| start).await;
+    let wish = json!({"GCTI_GMS_PushIncludePayload": "true", "GCTI_GMS_PushResend": "true"});
+    let mut alice = alice(&server, wish).await;
+    let chat = alice.chat.clone();
+    let rotations = [
+        (
+            "d2",
+            json!({"push_notification_deviceid": "d2", "push_notification_type": "customhttp"}),
+        ),
+        ("d3", json!({"push_notification_deviceid": "d3"})),
+    ];
+    for (device, fields) in rotations {
+        let position = alice.position();
+        alice = Customer::resume(&server, Door::Socket, &alice.key, position).await;
+        again(&mut alice, fields).await;
+        alice.bayeux.disconnect(None).await;
+        server.kill9().await;
+        server.start_again().await;
+        let mut bob = Agent::bob(&server).await;
+        bob.join(&chat).await;
+        bob.say(&chat, "news").await;
+        let mut attempts = Vec::new();
+        while attempts.len() < 2 {
+            let post = receiver.next().await;
+            if post.json()["deviceId"] == device {
+                attempts.push(attempt(&post).0);
+            }
+        }
+        assert_eq!(attempts, ["0", "1"], "{device}");
+    }
+}
+
+#[tokio::test]
+async fn a_device_alone_makes_no_subscription_later_either() {
+    let (mut receiver, server) = world(|start| start.set(TO_ACTIVE)).await;
+    let mut alice = Customer::alice(&server, Door::Socket).await;
+    again(&mut alice, json!({"push_notification_deviceid": "d2"})).await;
+    assert_eq!(alice.next().await["statusCode"], 0);
+    again(&mut alice, json!({"push_notification_type": "pigeon"})).await;
+    assert_eq!(alice.next().await["statusCode"], 0);
+    Agent::bob(&server).await.join(&alice.chat).await;
+    assert!(receiver.next_within(SOON).await.is_none());
+}
+
+/// A field that cannot be had is refused, also where it comes alone, and leaves the subscription as it is.
+#[tokio::test]
+async fn a_field_of_its_own_is_judged_by_what_the_chat_has() {
+    let (mut receiver, server) = world(|start| start.set(TO_ACTIVE)).await;
+    let mut alice = alice(&server, json!({"GCTI_GMS_PushIncludePayload": "true"})).await;
+    for (key, value) in [
+        ("push_notification_type", "pigeon"),
+        ("push_notification_provider", "nobody"),
+        ("push_notification_debug", "true"),
+    ] {
+        again(
+            &mut alice,
+            json!({key: value, "push_notification_deviceid": "d2"}),
+        )
+        .await;
+        refused(&mut alice, key).await;
+    }
+    Agent::bob(&server).await.join(&alice.chat).await;
+    let body = receiver.next().await.json();
+    assert_eq!(body["deviceId"], "dev-42");
+    assert!(body["message"].is_object(), "{body}");
+}
+
 #[tokio::test]
 async fn a_chat_without_pushes_can_wish_for_them_later() {
     let (mut receiver, server) = world(|start| start).await;

@@ -95,7 +95,8 @@ fn agents() -> String {
     .concat()
 }
 
-fn sha256_hex(text: &str) -> String {
+/// As tokens stand in the configuration.
+pub fn sha256_hex(text: &str) -> String {
     use sha2::Digest;
     sha2::Sha256::digest(text)
         .iter()

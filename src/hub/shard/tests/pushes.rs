@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::hub::seat::Parting;
-use crate::push::OWED_MAX;
+use crate::push::{Destinations, OWED_MAX, Wish};
 
 #[test]
 fn a_push_that_was_given_up_is_kept_once_that_is_durable() {
@@ -238,13 +238,13 @@ fn another_wish_takes_the_place_of_the_first_and_is_stored() {
     bench.ends(&bench.pushed[0].clone(), Outcome::Delivered);
     let alice = Mailbox::new(1);
     bench.hold = true;
-    let answered = bench.watch(session, &alice, Some(wish("tablet")));
+    let answered = bench.watch(session, &alice, Some(device("tablet")));
     assert!(!*answered.lock().unwrap(), "not before the disk has it");
     bench.hold = false;
     bench.settle();
     assert!(*answered.lock().unwrap());
     let records = bench.disk[&session].len();
-    bench.watch(session, &alice, Some(wish("tablet")));
+    bench.watch(session, &alice, Some(device("tablet")));
     bench.watch(session, &alice, None);
     assert_eq!(bench.disk[&session].len(), records, "nothing new");
     bench.start_again();
@@ -252,6 +252,10 @@ fn another_wish_takes_the_place_of_the_first_and_is_stored() {
     bench.settle();
     let body = String::from_utf8_lossy(&bench.pushed[1].body).into_owned();
     assert!(body.contains("\"tablet\""), "{body}");
+    assert!(
+        body.contains("\"hello\""),
+        "the payload is still wished for: {body}"
+    );
 }
 
 impl Bench {
@@ -278,14 +282,17 @@ impl Bench {
         &mut self,
         session: SessionId,
         viewer: &Arc<Mailbox>,
-        wish: Option<Subscription>,
+        renewal: Option<Renewal>,
     ) -> Arc<Mutex<bool>> {
         let answered = Arc::new(Mutex::new(false));
         let heard = answered.clone();
         let reply = Box::new(move |view: Result<View, Refusal>| {
             *heard.lock().unwrap() = view.is_ok();
         });
-        self.ask(session, Ask::Watch(viewer.clone(), 1, wish, reply));
+        self.ask(
+            session,
+            Ask::Watch(viewer.clone(), 1, renewal.map(Box::new), reply),
+        );
         answered
     }
 }
@@ -310,5 +317,15 @@ fn wish(device: &str) -> Subscription {
         include_payload: true,
         resend: false,
         notify_requestor: true,
+    }
+}
+
+/// A new device, and nothing else.
+fn device(id: &str) -> Renewal {
+    let user_data = [("push_notification_deviceid".to_owned(), id.to_owned())];
+    Renewal {
+        wish: Wish::read(&user_data.into(), true).unwrap(),
+        include_payload: false,
+        known: Destinations::default(),
     }
 }

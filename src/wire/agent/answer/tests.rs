@@ -78,7 +78,7 @@ fn what_was_done_has_the_index_of_its_event() {
 
 #[test]
 fn what_was_not_done_says_why() {
-    let request = Request::parse(r#"{"operation":"dance","requestId":{"not":"simple"}}"#);
+    let request = Request::parse(r#"{"operation":"dance","requestId":null}"#);
     assert_golden!("agent-refused", &malformed(&request.unwrap_err()));
     let code = ErrorCode::Forbidden;
     let answer = refused(&asked("join", r#""a\"b""#), code, "hold is for async chats");

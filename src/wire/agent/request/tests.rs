@@ -220,3 +220,19 @@ proptest::proptest! {
         let _ = parse(&rubbish);
     }
 }
+
+/// A request whose id could not be given back was done and answered without it, as if nobody had asked.
+#[test]
+fn a_request_id_that_cannot_be_given_back_is_refused() {
+    let with = |id: &str| parse(&format!(r#"{{"operation":"sessions","requestId":{id}}}"#));
+    let of = |length: usize| format!("\"{}\"", "x".repeat(length));
+    for id in [&of(255), "[1]", "{}", "[]"] {
+        let malformed = with(id).unwrap_err();
+        assert_eq!(malformed.code, ErrorCode::Malformed, "{id}");
+        assert!(malformed.advice.contains("requestId"), "{id}");
+    }
+    for id in [&of(254), "\"\"", "7", "-1.5e9", "null"] {
+        assert!(with(id).is_ok(), "{id}");
+    }
+    assert!(parse(r#"{"operation":"sessions"}"#).is_ok());
+}
