@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal as _, stderr};
 
+use tracing::Subscriber;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::{Registry, fmt, reload};
@@ -15,8 +16,15 @@ pub(super) struct Logging {
 }
 
 impl Logging {
-    /// Begins to log. A process logs once: where something logs already, as in tests, it goes on.
+    /// Begins to log. A process logs once: where something logs already it goes on.
     pub(super) fn start(log: Log) -> Self {
+        let (logging, subscriber) = Self::prepare(log);
+        let _ = tracing::subscriber::set_global_default(subscriber);
+        logging
+    }
+
+    /// A log that is not begun.
+    pub(super) fn prepare(log: Log) -> (Self, impl Subscriber + Send + Sync) {
         let (filter, handle) = reload::Layer::new(targets(log.level));
         let lines = fmt::layer().with_writer(stderr);
         let lines = match log.format {
@@ -24,8 +32,7 @@ impl Logging {
             LogFormat::Json => lines.json().flatten_event(true).boxed(),
         };
         let subscriber = Registry::default().with(lines.with_filter(filter));
-        let _ = tracing::subscriber::set_global_default(subscriber);
-        Self { filter: handle }
+        (Self { filter: handle }, subscriber)
     }
 
     /// From now on this is important enough.

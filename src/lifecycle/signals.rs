@@ -128,7 +128,7 @@ mod tests {
         let sources = Sources::new(Some(path.clone()), vec![], []).unwrap();
         let running = load(&sources).unwrap();
         let (told, config) = watch::channel(running.config.clone());
-        let logging = Logging::start(running.config.log);
+        let (logging, _unheard) = Logging::prepare(running.config.log);
         let mut reloader = Reloader {
             sources,
             running,
