@@ -11,7 +11,7 @@ use crate::bayeux::{self, Malformed, Message};
 use crate::chat::{Kv, KvList, UserData};
 use crate::clock::Wall;
 use crate::id::{ClientId, ParticipantId, SessionId, UserId};
-use crate::push::{Destinations, Subscription};
+use crate::push::{Destinations, Subscription, Wish};
 use crate::wire::agent::{self, answer};
 use crate::wire::keys::Keys;
 use crate::wire::v2::{Fields, Operation, Publish};
@@ -200,6 +200,18 @@ pub fn keys(bytes: &[u8]) {
         if let Ok(Some(subscription)) = Subscription::parse(&user_data, cometd, false, &known) {
             assert!(known.names.contains(&subscription.destination));
         }
+    }
+    let present = Subscription {
+        device_id: "phone".to_owned(),
+        destination: "main.debug.customhttp".to_owned(),
+        include_payload: true,
+        resend: false,
+        notify_requestor: false,
+    };
+    let wish = Wish::read(&user_data, true);
+    let renewed = wish.map(|wish| wish.subscription(Some(&present), false, &known));
+    if let Some(Ok(renewed)) = renewed {
+        assert!(renewed.is_some_and(|renewed| known.names.contains(&renewed.destination)));
     }
 }
 

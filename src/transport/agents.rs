@@ -2,7 +2,7 @@
 //!
 //! A handshake carries a token; its SHA-256 is compared with those of the configuration, in constant time. Requests are
 //! answered on the same channel; what happens unasked comes there too. A reload ends the sessions of those whose account is
-//! gone or is another now: they leave their chats as lost, and who still may come in shakes hands again.
+//! gone or is another now: they leave their chats as lost, and who still may come in is advised to shake hands again.
 //!
 //! Requests whose answers are large are done a few at a time, and the others wait until the agent has read
 //! more ([`desk`]).
@@ -133,7 +133,10 @@ impl Agents {
             .write()
             .unwrap_or_else(PoisonError::into_inner) = settings.clone();
         for agent in self.shared.roster.strangers(&settings) {
-            agent.handle.disconnect();
+            match settings.still_admit(&agent) {
+                true => agent.handle.begin_anew(),
+                false => agent.handle.disconnect(),
+            }
             tracing::info!(
                 agent = agent.id,
                 "an agent was sent away: its account is gone or has changed"
@@ -203,6 +206,12 @@ impl Settings {
     /// Whether the agent's account is still what it came in by.
     fn knows(&self, agent: &Agent) -> bool {
         self.accounts.get(&agent.id) == Some(&agent.account)
+    }
+
+    /// Whether the agent's token is still its account's, whatever else has changed.
+    fn still_admit(&self, agent: &Agent) -> bool {
+        let account = self.accounts.get(&agent.id);
+        account.is_some_and(|account| account.token_sha256 == agent.account.token_sha256)
     }
 }
 

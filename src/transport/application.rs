@@ -93,7 +93,7 @@ pub enum Gone {
     Expired,
     /// It did nothing for the time the activity extension allows.
     ActivityTimeout,
-    /// [`Handle::disconnect`] ended it.
+    /// [`Handle::disconnect`] or [`Handle::begin_anew`] ended it.
     Kicked,
 }
 

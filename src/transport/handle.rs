@@ -62,4 +62,11 @@ impl Handle {
             client.handle(Input::Disconnect);
         }
     }
+
+    /// Ends the client, which is advised to shake hands again; its party is told that it is gone.
+    pub fn begin_anew(&self) {
+        if let Some(client) = self.client.upgrade() {
+            client.handle(Input::BeginAnew);
+        }
+    }
 }

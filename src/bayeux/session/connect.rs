@@ -13,7 +13,7 @@ use crate::bayeux::{ConnectionId, ExchangeId, Message};
 use crate::clock::{Instant, Now};
 use crate::limit;
 
-use super::delivery::Line;
+use super::delivery::{Farewell, Line};
 use super::{Carrier, Delivery, Output, Request, Session};
 
 const CHANNEL: &str = "/meta/connect";
@@ -37,7 +37,7 @@ pub struct ConnectReply {
     stamped: bool,
     /// The pause the client announced, within `maxInterval`.
     pause: Duration,
-    refused: bool,
+    error: Option<Error>,
 }
 
 /// A connect as it is asked for.
@@ -111,12 +111,18 @@ impl Session {
         }
     }
 
-    /// Ends the held connect for good, after `before`.
-    pub(super) fn dismiss_held(&mut self, before: Vec<Bytes>) {
+    /// Ends the held connect with the session, after `before`.
+    pub(super) fn dismiss_held(&mut self, before: Vec<Bytes>, farewell: Farewell) {
         let Some(mut held) = self.held.take() else {
             return;
         };
-        held.reply.advice = Some(Advice::none());
+        match farewell {
+            Farewell::ForGood => held.reply.advice = Some(Advice::none()),
+            Farewell::Anew => {
+                held.reply.advice = Some(Advice::handshake());
+                held.reply.error = Some(Error::SessionUnknown);
+            }
+        }
         let mut messages = before;
         messages.push(self.encode(held.reply));
         match held.carrier {
@@ -143,11 +149,11 @@ impl Session {
         if let Some(batch) = &mut self.batch {
             *batch += 1;
         }
-        let error = reply.refused.then(|| Error::TooManySessions.to_string());
+        let error = reply.error.map(|error| error.to_string());
         Reply {
             id: reply.id.as_deref(),
             channel: Some(CHANNEL),
-            successful: !reply.refused,
+            successful: error.is_none(),
             error: error.as_deref(),
             advice: reply.advice,
             ext: told.or_none(),
@@ -181,7 +187,8 @@ impl Session {
                     .and_then(|timesync| Timesync::answer(timesync, now.wall)),
                 stamped: message.stamped,
                 pause: pause.min(self.config.max_interval),
-                refused: request.crowded && self.config.multi_session_interval.is_zero(),
+                error: (request.crowded && self.config.multi_session_interval.is_zero())
+                    .then_some(Error::TooManySessions),
             },
         }
     }

@@ -3,11 +3,21 @@
 use bytes::Bytes;
 
 use crate::bayeux::flight::{Batch, Lost, Route};
+use crate::bayeux::reply;
 use crate::bayeux::{ConnectionId, ExchangeId, FRAME_BYTES};
 use crate::clock::{Instant, Now};
 
 use super::connect::ConnectReply;
 use super::{Carrier, Delivery, Output, Session};
+
+/// What a client is told when its session ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Farewell {
+    /// `/meta/disconnect`, and not to come back.
+    ForGood,
+    /// Nothing but that its session is unknown: to shake hands again.
+    Anew,
+}
 
 /// One reply on its way to a WebSocket.
 #[derive(Debug)]
@@ -78,15 +88,17 @@ impl Session {
     }
 
     /// The farewell, after the events that still wait, and the end of the held connect.
-    pub(super) fn say_farewell(&mut self, farewell: Bytes) {
+    pub(super) fn say_farewell(&mut self, farewell: Farewell) {
         let mut last = self.last_events();
-        last.push(farewell);
+        if farewell == Farewell::ForGood {
+            last.push(reply::farewell());
+        }
         match self.delivery {
-            Delivery::Http => self.dismiss_held(last),
+            Delivery::Http => self.dismiss_held(last, farewell),
             Delivery::Socket(connection) => {
                 let lines = last.into_iter().map(|line| (connection, Line::Reply(line)));
                 self.lines.extend(lines);
-                self.dismiss_held(Vec::new());
+                self.dismiss_held(Vec::new(), farewell);
             }
         }
     }

@@ -84,6 +84,9 @@ pub enum Input<'a> {
     Timeout,
     /// The server ends the client.
     Disconnect,
+    /// The server ends the client, which is to shake hands again: a connect that is held is answered as that of a client
+    /// nobody knows.
+    BeginAnew,
     /// The server is ending; clients are to come back after the pause.
     Drain {
         /// The pause.

@@ -9,6 +9,7 @@ use crate::bayeux::channel::{Channel, Meta};
 use crate::bayeux::reply::Reply;
 use crate::id::ClientId;
 
+use super::delivery::Farewell;
 use super::exchange::Slot;
 use super::{Ending, Session};
 
@@ -45,7 +46,7 @@ impl Session {
             ..Reply::default()
         };
         if !self.over {
-            self.dismiss_held(Vec::new());
+            self.dismiss_held(Vec::new(), Farewell::ForGood);
             self.end(Ending::Disconnected(leaving.ext));
         }
         reply.encode()

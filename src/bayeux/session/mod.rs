@@ -19,12 +19,12 @@ use super::flight::Flight;
 use super::queue::Queue;
 use super::recent::Recent;
 use super::timestamp::Timestamp;
-use super::{Config, ConnectionId, Event, Greeting, Offer, reply};
+use super::{Config, ConnectionId, Event, Greeting, Offer};
 
 pub use io::{Carrier, Ending, Input, Output, Request};
 
 use connect::Held;
-use delivery::Line;
+use delivery::{Farewell, Line};
 use exchange::Exchange;
 
 /// Who has only shaken hands is not waited for as long as who has been connected: handshakes are cheap for the caller.
@@ -136,7 +136,8 @@ impl Session {
             Input::Abandoned { exchange } => self.abandoned(exchange, at),
             Input::Closed { connection, clean } => self.closed(connection, clean, at),
             Input::Timeout => self.timeout(at),
-            Input::Disconnect => self.kick(Ending::Kicked),
+            Input::Disconnect => self.kick(Ending::Kicked, Farewell::ForGood),
+            Input::BeginAnew => self.kick(Ending::Kicked, Farewell::Anew),
             Input::Drain { pause } => self.drain(pause, at),
             Input::Configured(config) => self.configure(config),
         }
@@ -227,7 +228,7 @@ impl Session {
             return;
         }
         if self.inactive_at().is_some_and(|at| at <= now) {
-            return self.kick(Ending::Inactive);
+            return self.kick(Ending::Inactive, Farewell::ForGood);
         }
         if self.held.as_ref().is_some_and(|held| held.until <= now) {
             self.answer_held(now);
@@ -240,9 +241,9 @@ impl Session {
         Some(self.active + self.config.activity_timeout?)
     }
 
-    fn kick(&mut self, how: Ending) {
+    fn kick(&mut self, how: Ending, farewell: Farewell) {
         if !self.over {
-            self.say_farewell(reply::farewell());
+            self.say_farewell(farewell);
             self.end(how);
         }
     }

@@ -180,6 +180,23 @@ fn row_109_the_server_may_end_it() {
     assert_eq!(broker.told, [Told::Gone("kicked")]);
 }
 
+/// Clients stop at `/meta/disconnect`, and at `none`; at a session that is unknown they begin anew.
+#[test]
+fn row_109_the_server_may_have_it_begin_anew() {
+    let mut broker = Broker::new();
+    let client = Client::new(&mut broker, 1);
+    let held = broker.post(client.poll, &client.connect());
+    broker.handle(client.id, Input::BeginAnew);
+    let reply = broker.answer(held).expect("an answer");
+    assert_eq!(reply[0]["channel"], "/meta/connect");
+    assert_eq!(reply[0]["successful"], false);
+    assert!(reply[0]["error"].as_str().unwrap().starts_with("402:"));
+    let advice = json!({"reconnect": "handshake", "interval": 0});
+    assert_eq!(reply[0]["advice"], advice);
+    assert_eq!(broker.told, [Told::Gone("kicked")]);
+    assert!(broker.sessions.is_empty());
+}
+
 #[test]
 fn row_109_on_a_socket_after_what_still_waits() {
     let mut broker = Broker::new();

@@ -30,18 +30,26 @@ async fn an_agent_who_was_taken_out_of_the_configuration_is_out_at_once() {
 }
 
 #[tokio::test]
-async fn who_is_sent_away_while_listening_is_told_not_to_come_back() {
+async fn who_is_sent_away_while_listening_is_told_whether_to_come_back() {
     let server = unhurried().await;
-    let mut bob = Agent::bob(&server).await;
+    let replies =
+        sent_away_while_listening(&server, |toml| toml.replace("\"Bob\"", "\"Robert\"")).await;
+    assert!(is_unknown(&replies[0]), "to shake hands again: {replies:?}");
+    let replies = sent_away_while_listening(&server, without_bob).await;
+    assert_eq!(replies[0]["channel"], "/meta/disconnect", "{replies:?}");
+    assert_eq!(replies[1]["advice"], json!({"reconnect": "none"}));
+}
+
+/// What bob is told who waits for news while the operator changes the configuration.
+async fn sent_away_while_listening(server: &Server, change: Change) -> Vec<Value> {
+    let mut bob = Agent::bob(server).await;
     let client = bob.bayeux.client_id.clone();
     let held = json!([{"id": "held", "channel": "/meta/connect", "connectionType": "websocket", "clientId": client}]);
     bob.bayeux.send(held).await;
     // What comes by one WebSocket is handled in order.
     bob.ask("sessions", json!({})).await.unwrap();
-    reload(&server, without_bob);
-    let replies = bob.bayeux.exchange(json!([]), "held").await;
-    assert_eq!(replies[0]["channel"], "/meta/disconnect", "{replies:?}");
-    assert_eq!(replies[1]["advice"], json!({"reconnect": "none"}));
+    reload(server, change);
+    bob.bayeux.exchange(json!([]), "held").await
 }
 
 /// A new token is the old one's end; a new role counts from now on, and not from whenever the desktop is started again.
