@@ -124,8 +124,9 @@ fn data_folder(path: &Path) -> Result<AdminToken, Exit> {
         .mode(0o700)
         .create(path)
         .map_err(|error| Exit::data(path, format!("is of no use as the data folder: {error}")))?;
+    let admin = AdminToken::of(path)?;
     modes::warn_of_others(path);
-    AdminToken::of(path)
+    Ok(admin)
 }
 
 /// `threads` 0: as many as there are cores.

@@ -245,17 +245,14 @@ impl Segments {
         if !stock.numbers.remove(&number) {
             return Ok(());
         }
-        if stock.emptied.len() < RECYCLED_MAX && self.size_fits(number, stock.next) {
+        if stock.emptied.len() < RECYCLED_MAX && self.sizes.of(number) == self.sizes.of(stock.next)
+        {
             stock.emptied.push_back(number);
             return Ok(());
         }
         drop(stock);
         self.disk.remove(&name(number, "seg"))?;
         self.disk.sync_folder(FOLDER)
-    }
-
-    fn size_fits(&self, old: u32, new: u32) -> bool {
-        self.sizes.of(old) == self.sizes.of(new)
     }
 
     /// How many more bytes of the disk the next segment will take: none where an emptied one is filled again.
@@ -290,6 +287,8 @@ impl Segments {
                 // Best effort: at the next start drafts are removed anyway.
                 let _ = self.disk.remove(&draft);
             })?;
+        // Under its new name, which is the one that errors are to say.
+        let file = self.disk.open(&name(number, "seg"))?;
         Ok(Segment {
             number,
             file,
