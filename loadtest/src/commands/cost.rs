@@ -25,6 +25,9 @@ const GIVING: [&str; 6] = [
     "rallocx",
 ];
 
+/// Polls outlast the run: when everybody's come due is not the messages' doing.
+const HELD: &str = "cometd.timeout=600000";
+
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Unit {
@@ -81,13 +84,15 @@ pub fn run(options: &Options, start: &Start) -> Result<Report> {
         ),
         &["counted", "live", "dormant", "each message"],
     );
+    let mut start = start.clone();
+    start.set.insert(0, HELD.to_owned());
     for &unit in &options.units {
         for &live in options.chats.iter().filter(|_| options.dormant.is_empty()) {
-            let parlor = unit.under(start)?.parlor(&[])?;
+            let parlor = unit.under(&start)?.parlor(&[])?;
             line(options, unit, live, 0, &parlor, &mut report)?;
         }
         for &dormant in &options.dormant {
-            let parlor = dormant::asleep(dormant, start)?.restart_as(unit.under(start)?)?;
+            let parlor = dormant::asleep(dormant, &start)?.restart_as(unit.under(&start)?)?;
             line(options, unit, 100, dormant, &parlor, &mut report)?;
         }
     }
