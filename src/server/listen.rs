@@ -73,7 +73,7 @@ pub struct Options {
     pub idle: Duration,
     /// Bytes of a request's head at most, 8 KiB or more: a longer one is answered 431.
     pub head_bytes: usize,
-    /// After which unacknowledged bytes, or an unanswered probe, end a connection. Less than `idle`.
+    /// After which unacknowledged bytes, or unanswered probes, end a connection. Less than `idle`.
     pub silence: Duration,
     /// How long requests under way may take once the listener is draining.
     pub drain: Duration,
@@ -281,12 +281,14 @@ impl<S: Service> Listener<S> {
     }
 }
 
-/// Small writes go out at once; a peer that is silently gone is found out.
+/// Small writes go out at once; a peer that is silently gone is found out. It is asked after half of `silence`, and twice more
+/// before that is over: the system ends a connection at the second unanswered probe already, if it is over by then, and one
+/// lost packet says nothing.
 fn prepare(stream: &TcpStream, silence: Duration) -> io::Result<()> {
     stream.set_nodelay(true)?;
     sockopt::set_socket_keepalive(stream, true)?;
-    sockopt::set_tcp_keepidle(stream, silence)?;
-    sockopt::set_tcp_keepintvl(stream, (silence / 3).max(Duration::from_secs(1)))?;
+    sockopt::set_tcp_keepidle(stream, silence / 2)?;
+    sockopt::set_tcp_keepintvl(stream, (silence / 6).max(Duration::from_secs(1)))?;
     let millis = u32::try_from(silence.as_millis()).unwrap_or(u32::MAX);
     sockopt::set_tcp_user_timeout(stream, millis)?;
     Ok(())

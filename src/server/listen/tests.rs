@@ -126,6 +126,22 @@ async fn draining_finishes_what_is_under_way_and_closes_the_idle() {
     house.serving.await.unwrap();
 }
 
+// The first probe came when the time was up, and the next look ended the connection: an idle client was cut off whenever that
+// one packet got lost.
+#[tokio::test]
+async fn one_lost_probe_does_not_end_a_connection() {
+    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let stream = TcpStream::connect(socket.local_addr().unwrap());
+    let stream = stream.await.unwrap();
+    let silence = Options::new(places(0)).silence;
+    prepare(&stream, silence).unwrap();
+    let first = sockopt::tcp_keepidle(&stream).unwrap();
+    let next = sockopt::tcp_keepintvl(&stream).unwrap();
+    let end = u128::from(sockopt::tcp_user_timeout(&stream).unwrap());
+    assert_eq!(end, silence.as_millis());
+    assert!((first + 2 * next).as_millis() < end, "{first:?}, {next:?}");
+}
+
 // A probe that asked while the last requests were finished found a dead port, and could not tell a drain from a crash.
 #[tokio::test]
 async fn whoever_comes_late_is_heard_and_waited_for_by_nobody() {
