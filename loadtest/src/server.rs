@@ -1,7 +1,9 @@
 //! The server that is measured: Parlor itself, started fresh on a scratch folder, or a peer.
 
+use std::fs::Permissions;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -59,6 +61,7 @@ impl Start {
         let parent = self.data.clone().unwrap_or_else(std::env::temp_dir);
         let folder = tempfile::Builder::new()
             .prefix("parlor-loadtest-")
+            .permissions(Permissions::from_mode(0o700))
             .tempdir_in(&parent)?;
         let mut start = self.clone();
         let options = options.iter().map(|&option| option.to_owned());

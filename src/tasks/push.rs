@@ -8,7 +8,6 @@ mod attempt;
 mod courier;
 mod lane;
 mod metrics;
-mod quiet;
 #[cfg(test)]
 mod stories;
 

@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, mpsc, watch};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Instant};
 use crate::hub::Notes;
 use crate::hub::shard::{Input, Output, Push, Shard};
-use crate::store::{self, Completion, Lane};
+use crate::store::{self, Completion, DeadLetter, Lane};
+use crate::tasks::quiet::Quiet;
 
 /// Inputs that a shard takes in one turn.
 const TURN: usize = 256;
@@ -86,17 +87,18 @@ impl Runner {
         let mut lane = self.store.lane(Box::new(move |done| arrived.put(done)));
         let mut inputs = Vec::with_capacity(TURN);
         let (mut awake, mut open) = (0, 0);
+        let mut quiet = Quiet::default();
         let mut queue = Queue::Open;
         while queue != Queue::Empty || self.shard.in_flight() > 0 {
             queue = self.turn(&completions, &mut inputs, queue).await;
             self.work(completions.take(), inputs.drain(..));
-            self.perform(lane.as_mut());
+            self.perform(lane.as_mut(), &mut quiet);
             count(&self.gauges.awake, &mut awake, self.shard.awake());
             let now_open = self.shard.awake_and_open();
             count(&self.gauges.awake_and_open, &mut open, now_open);
         }
         self.shard.put_all_away(self.clock.now());
-        self.perform(lane.as_mut());
+        self.perform(lane.as_mut(), &mut quiet);
     }
 
     /// Waits for something to do; says how the queue is then.
@@ -146,7 +148,7 @@ impl Runner {
         }
     }
 
-    fn perform(&mut self, lane: &mut dyn Lane) {
+    fn perform(&mut self, lane: &mut dyn Lane, quiet: &mut Quiet) {
         while let Some(output) = self.shard.poll_output() {
             match output {
                 Output::Commit(ticket, batch) => lane.commit(ticket, batch),
@@ -173,8 +175,7 @@ impl Runner {
                 Output::DeadLetter { letter, counted } => {
                     if !counted {
                         self.pushes.gave_up(&letter.destination);
-                        tracing::warn!(delivery = %letter.delivery, destination = letter.destination,
-                            reason = letter.reason, "a push was given up");
+                        log_given_up(&letter, quiet, self.clock.now().instant);
                     }
                     self.store.keep_dead_letter(letter);
                 }
@@ -212,6 +213,16 @@ impl Completions {
     fn take(&self) -> Vec<Completion> {
         std::mem::take(&mut self.arrived.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// A destination that is down for long makes as many dead letters as there are events: not each has a line.
+fn log_given_up(letter: &DeadLetter, quiet: &mut Quiet, now: Instant) {
+    let Some(unlogged) = quiet.line(now) else {
+        return;
+    };
+    let (delivery, destination) = (letter.delivery, &letter.destination);
+    let reason = &letter.reason;
+    tracing::warn!(%delivery, destination, reason, unlogged, "a push was given up");
 }
 
 /// Brings one shard's share of a sum up to date.

@@ -32,6 +32,32 @@ fn the_tests_this_page_names_exist() {
     );
 }
 
+// Two bugs could not be planted any more once the lines around them had changed, and nobody noticed.
+#[test]
+fn each_bug_that_is_planted_still_fits_into_the_sources() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let bugs = fs::read_dir(root.join("tests/planted")).unwrap();
+    for bug in bugs.map(|entry| entry.unwrap().path()) {
+        let patch = fs::read_to_string(&bug).unwrap();
+        for change in patch.split("diff --git ").skip(1) {
+            let file = change.lines().find_map(|line| line.strip_prefix("--- a/"));
+            let source = fs::read_to_string(root.join(file.unwrap())).unwrap();
+            for hunk in change.split("\n@@ ").skip(1) {
+                let there = source.contains(&before(hunk));
+                assert!(there, "{} no longer applies: {hunk}", bug.display());
+            }
+        }
+    }
+}
+
+/// What a hunk finds in its file.
+fn before(hunk: &str) -> String {
+    let lines = hunk.lines().skip(1);
+    let lines = lines.filter(|line| !line.starts_with('+'));
+    let lines: Vec<_> = lines.map(|line| line.get(1..).unwrap_or("")).collect();
+    lines.join("\n")
+}
+
 /// What the page says about names, in the form of names.
 const EXPLAINED: [&str; 2] = ["::", "module::test_name"];
 

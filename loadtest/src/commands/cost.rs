@@ -67,6 +67,10 @@ pub struct Options {
     /// Messages per second, low enough for a server that is being counted.
     #[arg(long, value_name = "RATE", default_value_t = 100.0)]
     pub rate: f64,
+    /// Seconds to let pass before: what beginning the chats leaves to be done, and the writing of the index a minute later,
+    /// is not the messages' doing.
+    #[arg(long, value_name = "S", default_value_t = 75.0)]
+    pub settle: f64,
     /// At most so many system calls a message, else the run fails.
     #[arg(long, value_name = "N")]
     pub system_calls_max: Option<f64>,
@@ -153,6 +157,7 @@ fn measure(options: &Options, unit: Unit, live: usize, parlor: &Parlor) -> Resul
             ..steps
         },
     )?;
+    stage.quiet(Duration::from_secs_f64(options.settle))?;
     // What everybody's polling costs in that time is not the messages'.
     let counter = Counter::start(unit, parlor)?;
     stage.quiet(Duration::from_secs_f64(length))?;

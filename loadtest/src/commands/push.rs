@@ -18,6 +18,8 @@ use crate::turns::Turns;
 
 /// Secrets of the two destinations, as an operator would give them.
 const SECRET: &str = "whsec_bG9hZHRlc3QtbG9hZHRlc3QtbG9hZHRlc3Q=";
+/// Pushes that one chat may be owed; the server gives up the oldest beyond 1,000.
+const OWED_MAX: f64 = 900.0;
 /// Connections that write: agents, who share the chats.
 const AGENTS: usize = 50;
 
@@ -95,6 +97,10 @@ fn beside(options: &Options, mut stage: Stage<Notifications>, seconds: f64) -> R
         ],
     );
     let rate = options.steps.rate.unwrap_or(2_000.0);
+    let needed = (2.0 * rate * seconds / OWED_MAX).ceil();
+    if needed > options.chats as f64 {
+        bail!("so long an outage owes each chat more pushes than are kept: --chats {needed}");
+    }
     for _ in 0..2 {
         let up = stage.step(
             rate,

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::Job;
 use super::attempt::Receiver;
 use super::metrics::Counted;
-use super::quiet::Quiet;
 use crate::clock::Instant;
 use crate::push::Outcome;
+use crate::tasks::quiet::Quiet;
 
 /// One destination. Its bound is twice `customhttp.concurrency`: half of it under way, half waiting.
 pub(super) struct Lane {
