@@ -345,7 +345,7 @@ fn note(trouble: &Trouble, id: &str) {
         let Failure {
             status_code, code, ..
         } = trouble.failure;
-        tracing::info!(request_id = id, status_code, code, "a call was refused");
+        tracing::debug!(request_id = id, status_code, code, "a call was refused");
     }
 }
 

@@ -130,10 +130,6 @@ impl Service for Router {
                 micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
                 "request"
             );
-            if status >= 400 {
-                let request_id = &visit.caller.request_id;
-                tracing::info!(%request_id, route, status, "a request was refused");
-            }
             response
         }
     }

@@ -260,7 +260,7 @@ impl Call {
             Some(id) => id.to_string(),
             None => format!("{:016x}", random()),
         };
-        tracing::info!(
+        tracing::debug!(
             reference_id = reference,
             client = ?self.handle.id(),
             status_code = failure.status_code,
