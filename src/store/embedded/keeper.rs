@@ -15,8 +15,11 @@ const CHECKPOINT_BYTES: u64 = 128 << 20;
 /// After a start that had to replay so much a checkpoint is made at once: a process that is killed again and again would
 /// else replay more each time.
 const REPLAYED_BYTES: u64 = 8 << 20;
-/// So long after a change a checkpoint is made at the latest.
+/// So long after the last a checkpoint is made when [`REPLAYED_BYTES`] are behind it: a row for each chat that has changed.
 const CHECKPOINT_AGE: Duration = Duration::from_secs(60);
+/// So long after the last one is made for any change. Where many chats say little, each would else have its row written again
+/// with nearly each message.
+const CHECKPOINT_AGE_MAX: Duration = Duration::from_secs(600);
 /// The same on a full disk.
 const CHECKPOINT_AGE_FULL: Duration = Duration::from_secs(5);
 /// Sleeping sessions are written this soon.
@@ -87,7 +90,8 @@ impl Engine {
         let full = self.condition() == Condition::NoSpace;
         behind >= CHECKPOINT_BYTES
             || keeper.replayed >= REPLAYED_BYTES
-            || (age >= CHECKPOINT_AGE && keeper.indexed != self.head())
+            || (age >= CHECKPOINT_AGE && behind >= REPLAYED_BYTES)
+            || (age >= CHECKPOINT_AGE_MAX && keeper.indexed != self.head())
             || (age >= CHECKPOINT_AGE_FULL && full)
     }
 

@@ -31,6 +31,8 @@ pub struct Row {
 /// One in so many records is remembered in [`Row::sparse`].
 pub const SPARSE: u32 = 64;
 const VERSION: u8 = 1;
+/// What a row takes at most beside its lists, with its checksum.
+const FIXED_BYTES: usize = 64;
 const SPARSE_BYTES: usize = 16;
 const SPREAD_BYTES: usize = 12;
 
@@ -89,7 +91,9 @@ impl Row {
             | u8::from(self.awake) << 1
             | u8::from(self.deadline.is_some()) << 2
             | u8::from(self.damaged.is_some()) << 3;
-        let mut bytes = vec![VERSION, flags];
+        let lists = self.sparse.len() * SPARSE_BYTES + self.spread.len() * SPREAD_BYTES;
+        let mut bytes = Vec::with_capacity(FIXED_BYTES + lists);
+        bytes.extend([VERSION, flags]);
         put_place(&mut bytes, self.tail);
         bytes.extend(self.records.to_le_bytes());
         bytes.extend(self.next.to_le_bytes());

@@ -1,5 +1,8 @@
 //! Rows, and the tables that follow them.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry::{Occupied, Vacant};
+
 use super::*;
 
 struct Tables<'t> {
@@ -9,12 +12,17 @@ struct Tables<'t> {
     open: Table<'t, Key, ()>,
     awake: Table<'t, Key, ()>,
     segments: Table<'t, u32, u64>,
+    /// What `segments` is to hold in the end, where something changed: every session of a write is in the same few.
+    held: BTreeMap<u32, u64>,
 }
 
 pub(super) fn write_entries(
     write: &WriteTransaction,
     entries: &[(SessionId, Entry)],
 ) -> Result<(), Trouble> {
+    // Neighbours share pages.
+    let mut ordered: Vec<_> = entries.iter().collect();
+    ordered.sort_unstable_by_key(|(session, _)| *session);
     let mut tables = Tables {
         sessions: write.open_table(SESSIONS)?,
         snapshots: write.open_table(SNAPSHOTS)?,
@@ -22,11 +30,12 @@ pub(super) fn write_entries(
         open: write.open_table(OPEN)?,
         awake: write.open_table(AWAKE)?,
         segments: write.open_table(SEGMENTS)?,
+        held: BTreeMap::new(),
     };
-    for (session, entry) in entries {
+    for (session, entry) in ordered {
         tables.put(session.to_bytes(), entry)?;
     }
-    Ok(())
+    tables.finish()
 }
 
 /// Whether all these tables are there.
@@ -100,20 +109,33 @@ impl Tables<'_> {
             return Ok(());
         }
         for (segment, bytes) in is {
-            let held = self.held(segment)?;
-            self.segments.insert(segment, held + bytes)?;
+            *self.held(segment)? += bytes;
         }
         for (segment, bytes) in was {
-            match self.held(segment)?.saturating_sub(bytes) {
+            let held = self.held(segment)?;
+            *held = held.saturating_sub(bytes);
+        }
+        Ok(())
+    }
+
+    fn held(&mut self, segment: u32) -> Result<&mut u64, Trouble> {
+        Ok(match self.held.entry(segment) {
+            Vacant(place) => {
+                let held = self.segments.get(segment)?;
+                place.insert(held.map_or(0, |held| held.value()))
+            }
+            Occupied(place) => place.into_mut(),
+        })
+    }
+
+    fn finish(mut self) -> Result<(), Trouble> {
+        for (segment, held) in self.held {
+            match held {
                 0 => self.segments.remove(segment)?,
                 held => self.segments.insert(segment, held)?,
             };
         }
         Ok(())
-    }
-
-    fn held(&self, segment: u32) -> Result<u64, Trouble> {
-        Ok(self.segments.get(segment)?.map_or(0, |held| held.value()))
     }
 }
 
