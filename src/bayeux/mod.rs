@@ -65,7 +65,7 @@ pub use error::Error;
 pub use event::{Event, Offer, Source};
 pub use handshake::Greeting;
 pub use message::{Malformed, Message, parse};
-pub use reply::{array, unknown_client};
+pub use reply::{array, array_length, put_array, unknown_client};
 pub use session::{Carrier, Ending, Input, Output, Request, Session};
 
 /// A connection (an HTTP connection or a WebSocket), numbered by whoever accepts it and never reused.

@@ -91,15 +91,25 @@ pub fn farewell() -> Bytes {
 
 /// Messages as one JSON array.
 pub fn array(messages: &[Bytes]) -> Vec<u8> {
-    let bytes: usize = messages.iter().map(|message| message.len() + 1).sum();
-    let mut array = Vec::with_capacity(bytes + 2);
-    array.push(b'[');
+    let mut array = Vec::with_capacity(array_length(messages));
+    put_array(&mut array, messages);
+    array
+}
+
+/// How many bytes [`put_array`] puts.
+pub fn array_length(messages: &[Bytes]) -> usize {
+    let bytes: usize = messages.iter().map(Bytes::len).sum();
+    bytes + messages.len().saturating_sub(1) + 2
+}
+
+/// Appends messages as one JSON array.
+pub fn put_array(out: &mut Vec<u8>, messages: &[Bytes]) {
+    out.push(b'[');
     for (place, message) in messages.iter().enumerate() {
         if place > 0 {
-            array.push(b',');
+            out.push(b',');
         }
-        array.extend_from_slice(message);
+        out.extend_from_slice(message);
     }
-    array.push(b']');
-    array
+    out.push(b']');
 }

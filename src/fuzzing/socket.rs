@@ -1,11 +1,10 @@
-//! A WebSocket's bytes: whatever a client sends, and whenever the socket comes to rest in between, it is told the same.
+//! A WebSocket's bytes: whatever a client sends, and in whatever pieces it comes, it is told the same.
 
 use std::io;
 use std::net::Ipv4Addr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::Request;
@@ -15,15 +14,13 @@ use tokio::runtime::Runtime;
 
 use crate::bayeux::ConnectionId;
 use crate::clock::Clock;
-use crate::transport::websocket::{Visitor, serve_resting};
+use crate::transport::websocket::{Visitor, serve};
 use crate::transport::{
     Application, Connection, Gone, Handle, Hello, Options, Party, PublishDone, Refused, Registry,
 };
 
 /// Where the id of the socket's client stands in an input. An id is as long.
 const PLACEHOLDER: &[u8; 22] = b"CCCCCCCCCCCCCCCCCCCCCC";
-/// Longer than any input takes.
-const NEVER: Duration = Duration::from_secs(3600);
 /// What the server says at most to each byte that it is sent; an answer repeats the id and the channel of its message.
 const ANSWER_PER_BYTE: usize = 64;
 const ANSWER_MAX: usize = 64 * 1024;
@@ -40,14 +37,17 @@ pub fn websocket(bytes: &[u8]) {
     else {
         return;
     };
-    let at_once = talk(&runtime, frames, usize::MAX, NEVER);
-    let in_pieces = talk(&runtime, frames, usize::from(*piece).max(1), Duration::ZERO);
+    let at_once = talk(&runtime, frames, usize::MAX);
+    let in_pieces = talk(&runtime, frames, usize::from(*piece).max(1));
     assert!(at_once.len() <= ANSWER_MAX + ANSWER_PER_BYTE * frames.len());
-    assert!(at_once == in_pieces, "another answer when the socket rests");
+    assert!(
+        at_once == in_pieces,
+        "another answer when it comes in pieces"
+    );
 }
 
 /// What the server says, but for [what is never the same](without_ids).
-fn talk(runtime: &Runtime, frames: &[u8], piece: usize, rest_after: Duration) -> Vec<u8> {
+fn talk(runtime: &Runtime, frames: &[u8], piece: usize) -> Vec<u8> {
     let registry = Registry::new(Arc::new(Deaf), Options::default(), Clock::system());
     let ids = Arc::new(Mutex::new(Vec::new()));
     let hello = frame(br#"[{"id":"1","channel":"/meta/handshake","version":"1.0"}]"#);
@@ -57,16 +57,11 @@ fn talk(runtime: &Runtime, frames: &[u8], piece: usize, rest_after: Duration) ->
     };
     let said = Arc::clone(&script.said);
     let visitor = Visitor::new(&Request::new(()).into_parts().0, connection());
-    let serving = serve_resting(
-        registry,
-        Script {
-            pause_at: hello.len(),
-            ..script
-        },
-        Bytes::new(),
-        visitor,
-        rest_after,
-    );
+    let script = Script {
+        pause_at: hello.len(),
+        ..script
+    };
+    let serving = serve(registry, script, Bytes::new(), visitor);
     runtime.block_on(serving);
     let said = said.lock().unwrap_or_else(PoisonError::into_inner);
     let own = ids.lock().unwrap_or_else(PoisonError::into_inner);

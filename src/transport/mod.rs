@@ -16,7 +16,6 @@ mod driver;
 pub(crate) mod form;
 mod handle;
 pub mod long_poll;
-mod metered;
 mod peer;
 mod reception;
 mod sharded;

@@ -4,8 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use tokio_tungstenite::tungstenite::Message as Frame;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::bayeux::{self, Carrier, Malformed, Message, Request, unknown_client};
 
@@ -41,7 +39,26 @@ pub enum End {
     /// The peer is gone.
     Gone,
     /// We close it.
-    Close(CloseCode, &'static str),
+    Close(Close, &'static str),
+    /// The peer has closed it, with this code, and is answered the same.
+    Answer(Option<u16>),
+}
+
+/// Why we close a socket (RFC 6455, section 7.4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Close {
+    Normal = 1000,
+    Away = 1001,
+    Protocol = 1002,
+    Invalid = 1007,
+    Policy = 1008,
+    TooBig = 1009,
+}
+
+impl Close {
+    pub fn code(self) -> u16 {
+        self as u16
+    }
 }
 
 impl Peer {
@@ -116,25 +133,13 @@ impl Peer {
                 .is_none_or(|client| client.may_read(id))
     }
 
-    /// Takes what the peer sent.
-    pub fn take(&mut self, frame: Frame) -> Result<(), End> {
-        match frame {
-            Frame::Text(text) => self.read(&text),
-            Frame::Binary(bytes) => match std::str::from_utf8(&bytes) {
-                Ok(text) => self.read(text),
-                Err(_) => Err(End::Close(CloseCode::Invalid, "malformed")),
-            },
-            Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_) => Ok(()),
-            Frame::Close(_) => Err(End::Close(CloseCode::Normal, "")),
-        }
-    }
-
-    fn read(&mut self, text: &str) -> Result<(), End> {
+    /// Takes the messages of a frame.
+    pub fn take(&mut self, text: &str) -> Result<(), End> {
         let max = self.registry.config().batch_max;
         let mut messages = bayeux::parse(text, max).map_err(|why| match why {
-            Malformed::Json => End::Close(CloseCode::Invalid, "malformed"),
-            Malformed::NotMessages => End::Close(CloseCode::Protocol, "not Bayeux messages"),
-            Malformed::TooMany(_) => End::Close(CloseCode::Policy, "limit reached: [limits] batch"),
+            Malformed::Json => End::Close(Close::Invalid, "malformed"),
+            Malformed::NotMessages => End::Close(Close::Protocol, "not Bayeux messages"),
+            Malformed::TooMany(_) => End::Close(Close::Policy, "limit reached: [limits] batch"),
         })?;
         let address = self.visitor.connection.address;
         self.registry.count(&mut messages, address);

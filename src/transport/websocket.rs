@@ -2,44 +2,46 @@
 //!
 //! One task per socket. It writes one frame at a time and asks the session for the next only when that one is flushed, so
 //! a peer that reads slowly costs one frame, a few pongs and the session's bounded queue. It goes on reading meanwhile, unless
-//! too many messages are unanswered, or too many pings: the library answers those by itself, after the frame. A peer that takes
-//! nothing for half a minute is cut off.
+//! too many messages are unanswered, or too many pings. A peer that takes nothing for half a minute is cut off.
 //!
-//! The library keeps buffers as large as the largest frame it has seen. So it is there only while something moves: once
-//! nothing has for a second or two, everything written is flushed and everything read is consumed, the socket is taken out
-//! of it, and only a word or the next bytes bring it back. A socket whose client cut a message into several frames is never known to be so far again, and
-//! keeps its buffers.
+//! Buffers are there while something is in them, and no longer: most sockets are idle at any time, and those on which a
+//! little moves now and then are as cheap in between.
 
-mod moving;
+pub(crate) mod frame;
 
 use std::future::poll_fn;
+use std::io::{self, ErrorKind};
 use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, sleep_until};
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::Registry;
-use super::metered::Metered;
-use super::peer::{End, Peer};
-use moving::Socket;
+use super::peer::{Close, End, Peer};
+use super::signal::{Closing, Signal};
+use crate::limit;
+use frame::{Fault, Frame, Reader};
 
 pub use super::upgrade::{Visitor, is_upgrade, upgrade};
 
-/// Bytes read at once: the library's default is thirty times as much.
-const READ_BUFFER: usize = 4096;
-/// A socket is taken out of the library when nothing has moved for about so long. Sooner, somebody who talks would pay for
-/// it with every message.
-const REST_AFTER: Duration = Duration::from_secs(1);
+/// Bytes read at once.
+const READ_MAX: usize = 4096;
+/// A peer that takes nothing for so long is gone.
+const WRITE_STALL: Duration = Duration::from_secs(30);
+/// Pongs that may wait, of 127 bytes at most each, before reading stops: whoever asks on and on takes the answers first.
+/// It is more than one, so that the few pings of a slow reader hold nothing up that it says meanwhile.
+const PONGS_MAX: usize = 4;
+/// How long the closing handshake may take.
+const CLOSING: Duration = Duration::from_secs(1);
 /// A socket that speaks for no client is closed after so long, whatever it says.
 const UNBOUND_IDLE: Duration = Duration::from_secs(60);
 /// How a socket ends on which nobody said hello.
-const IDLE: End = End::Close(CloseCode::Normal, "idle");
+const IDLE: End = End::Close(Close::Normal, "idle");
 
 /// Serves one WebSocket until it ends. `early` is what was read of it already.
 pub fn serve<S>(
@@ -51,102 +53,280 @@ pub fn serve<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    serve_resting(registry, io, early, visitor, REST_AFTER)
-}
-
-/// As [`serve`], of a socket that rests when nothing has moved for about `rest_after`.
-pub(crate) fn serve_resting<S>(
-    registry: Arc<Registry>,
-    io: S,
-    early: Bytes,
-    visitor: Visitor,
-    rest_after: Duration,
-) -> impl Future<Output = ()> + Send
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
-{
-    let mut sleeper = Sleeper {
-        rest_after,
-        bound: Instant::now(),
-        message_max: registry.config().max_message_size,
+    let mut reader = Reader::new(registry.config().max_message_size);
+    reader.extend(&early);
+    let mut socket = Socket {
+        io,
+        reader,
+        out: Vec::new(),
+        sent: 0,
+        pongs: 0,
+        stalls_at: Instant::now() + WRITE_STALL,
+        progress: false,
+        unbound: None,
+        timer: None,
+        closing: false,
         peer: Peer::new(registry, visitor),
     };
-    let mut io = Metered::new(io, early.len());
-    let mut news = News::Read(early.to_vec());
-    async move {
-        // Boxed, so that it costs nothing while nothing moves.
-        while let Some(quiet) = Box::pin(sleeper.move_on(io, news)).await {
-            io = quiet;
-            news = sleeper.sleep(&mut io).await;
+    async move { socket.serve().await }
+}
+
+/// One socket.
+struct Socket<S> {
+    io: S,
+    peer: Peer,
+    reader: Reader,
+    /// What is being written, of which `sent` bytes are: a frame of the session's, then pongs. Empty once it is flushed.
+    out: Vec<u8>,
+    sent: usize,
+    /// Pongs in `out`.
+    pongs: usize,
+    /// When the peer has to have taken some of `out`.
+    stalls_at: Instant,
+    /// It has since that was set.
+    progress: bool,
+    /// Since when it speaks for no client.
+    unbound: Option<Instant>,
+    /// There while something is being waited for that must not take for ever.
+    timer: Option<Pin<Box<Sleep>>>,
+    /// The peer has been told the last thing before the close.
+    closing: bool,
+}
+
+/// Something has happened, and there may be something to write; or how the socket ends.
+type Step = Result<(), End>;
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
+    async fn serve(&mut self) {
+        let signal = Arc::clone(self.peer.signal());
+        let end = self.run(&signal).await;
+        self.peer.release();
+        if let End::Close(..) | End::Answer(_) = end {
+            self.say_goodbye(end).await;
         }
     }
-}
 
-/// What there is of a socket while nothing moves, beside the IO.
-struct Sleeper {
-    peer: Peer,
-    message_max: usize,
-    rest_after: Duration,
-    /// When it last spoke for a client.
-    bound: Instant,
-}
-
-/// What ends the quiet.
-enum News {
-    /// These bytes have come. None at all: the other end has gone, which shows again.
-    Read(Vec<u8>),
-    /// There may be something to write.
-    Woken,
-    /// Nobody has said hello for too long.
-    Late,
-}
-
-impl Sleeper {
-    /// Goes on until nothing moves, and gives the IO back; or to the socket's end.
-    async fn move_on<S>(&mut self, io: Metered<S>, news: News) -> Option<Metered<S>>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send,
-    {
-        if !self.peer.is_unbound() {
-            self.bound = Instant::now();
-        }
-        let late = matches!(news, News::Late);
-        let early = match news {
-            News::Read(bytes) => bytes,
-            News::Woken | News::Late => Vec::new(),
-        };
-        let mut socket = Socket::open(self, io, early).await;
-        let end = match late {
-            true => Some(IDLE),
-            false => socket.run().await,
-        };
-        match end {
-            None => Some(socket.into_io()),
-            Some(end) => {
-                socket.end(end).await;
-                None
+    async fn run(&mut self, signal: &Signal) -> End {
+        loop {
+            if !self.is_writing()
+                && let Err(end) = self.write(signal)
+            {
+                return end;
+            }
+            if let Err(end) = self.step(signal).await {
+                return end;
             }
         }
     }
 
-    /// Waits for something to do, with nothing but the IO.
-    async fn sleep<S: AsyncRead + Unpin>(&mut self, io: &mut Metered<S>) -> News {
-        let until = self.bound + UNBOUND_IDLE;
-        let unbound = self.peer.is_unbound();
-        let mut late = unbound.then(|| Box::pin(sleep_until(until)));
-        let mut woken = pin!(self.peer.signal().woken());
+    /// Begins the next frame, or ends what is to be ended: after one more frame, not after a backlog.
+    fn write(&mut self, signal: &Signal) -> Result<(), End> {
+        let why = signal.closing();
+        let last = std::mem::replace(&mut self.closing, why.is_some());
+        let messages = if last { None } else { self.peer.next_frame() };
+        match (messages, why) {
+            (Some(messages), _) => {
+                self.begin_writing();
+                self.out = frame::text(&messages);
+                Ok(())
+            }
+            (None, None) => Ok(()),
+            (None, Some(Closing::Superseded)) => Err(End::Close(Close::Normal, "superseded")),
+            (None, Some(Closing::GoingAway)) => Err(End::Close(Close::Away, "going away")),
+        }
+    }
+
+    fn is_writing(&self) -> bool {
+        !self.out.is_empty()
+    }
+
+    fn begin_writing(&mut self) {
+        self.stalls_at = Instant::now() + WRITE_STALL;
+        self.progress = false;
+    }
+
+    /// Whether another frame may be read: nothing that a peer sends may leave more and more to be written to it.
+    fn may_read(&self) -> bool {
+        self.pongs < PONGS_MAX && self.peer.may_read()
+    }
+
+    /// The next thing that happens: flushes, reads and listens at once; what is not wanted is not polled.
+    async fn step(&mut self, signal: &Signal) -> Step {
+        self.unbound = match self.peer.is_unbound() {
+            true => self.unbound.or_else(|| Some(Instant::now())),
+            false => None,
+        };
+        let mut woken = pin!(signal.woken());
         poll_fn(|cx| {
-            let mut room = [const { MaybeUninit::uninit() }; READ_BUFFER];
-            let mut buffer = ReadBuf::uninit(&mut room);
-            if Pin::new(&mut *io).poll_read(cx, &mut buffer).is_ready() {
-                return Poll::Ready(News::Read(buffer.filled().to_vec()));
+            if self.is_writing()
+                && let Poll::Ready(flushed) = self.poll_flush(cx)
+            {
+                return Poll::Ready(flushed.map_err(|error| self.broken(&error)));
+            }
+            if let Poll::Ready(step) = self.poll_read(cx) {
+                return Poll::Ready(step);
             }
             if woken.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(News::Woken);
+                return Poll::Ready(Ok(()));
             }
-            let late = late.as_mut().map(|late| late.as_mut().poll(cx));
-            late.unwrap_or(Poll::Pending).map(|()| News::Late)
+            self.poll_late(cx)
         })
         .await
+    }
+
+    /// Time is up for a peer that took nothing of what is being written, or never said hello.
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+        let deadline = match self.unbound {
+            _ if self.is_writing() => self.stalls_at,
+            Some(since) => since + UNBOUND_IDLE,
+            None => {
+                self.timer = None;
+                return Poll::Pending;
+            }
+        };
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if timer.deadline() != deadline {
+            timer.as_mut().reset(deadline);
+        }
+        ready!(timer.as_mut().poll(cx));
+        if !self.is_writing() {
+            return Poll::Ready(Err(IDLE));
+        }
+        if !self.progress {
+            self.peer.stalled();
+            return Poll::Ready(Err(End::Gone));
+        }
+        self.begin_writing();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.sent < self.out.len() {
+            let left = &self.out[self.sent..];
+            let written = ready!(Pin::new(&mut self.io).poll_write(cx, left))?;
+            if written == 0 {
+                return Poll::Ready(Err(ErrorKind::WriteZero.into()));
+            }
+            self.sent += written;
+            self.progress = true;
+        }
+        ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+        self.out = Vec::new();
+        self.sent = 0;
+        self.pongs = 0;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Takes the next frame.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+        if !self.may_read() {
+            return Poll::Pending;
+        }
+        loop {
+            if let Some(step) = self.take() {
+                return Poll::Ready(step);
+            }
+            match ready!(poll_read_into(&mut self.io, cx, &mut self.reader)) {
+                Ok(0) => return Poll::Ready(Err(End::Gone)),
+                Ok(_) => {}
+                Err(error) => return Poll::Ready(Err(self.broken(&error))),
+            }
+        }
+    }
+
+    /// Takes a frame that has been read, if one has.
+    fn take(&mut self) -> Option<Step> {
+        let frame = self.reader.next().transpose()?;
+        Some(match frame {
+            Ok(Frame::Message(text)) => self.peer.take(&text),
+            Ok(Frame::Ping(payload)) => {
+                // It gives nobody more time to take what is being written.
+                let idle = self.out.is_empty();
+                frame::put_pong(&mut self.out, payload);
+                self.pongs += 1;
+                if idle {
+                    self.begin_writing();
+                }
+                Ok(())
+            }
+            Ok(Frame::Pong) => Ok(()),
+            Ok(Frame::Close(code)) => Err(End::Answer(code)),
+            Err(fault) => {
+                self.reader.give_up();
+                Err(verdict(fault))
+            }
+        })
+    }
+
+    /// The listener has TCP give up a peer that takes nothing, which may come before the time here is up.
+    fn broken(&self, error: &io::Error) -> End {
+        if self.is_writing() && error.kind() == ErrorKind::TimedOut {
+            self.peer.stalled();
+        }
+        End::Gone
+    }
+
+    /// The closing handshake, as far as the peer plays along.
+    async fn say_goodbye(&mut self, end: End) {
+        match end {
+            End::Close(close, reason) => {
+                frame::put_close(&mut self.out, Some(close.code()), reason)
+            }
+            End::Answer(code) => frame::put_close(&mut self.out, code, ""),
+            End::Gone => {}
+        }
+        let answered = matches!(end, End::Answer(_));
+        let farewell = async {
+            poll_fn(|cx| self.poll_flush(cx)).await?;
+            if !answered {
+                poll_fn(|cx| self.poll_goodbye(cx)).await?;
+            }
+            self.io.shutdown().await
+        };
+        let _ = timeout(CLOSING, farewell).await;
+    }
+
+    /// Reads on until the other end has said goodbye too, or is gone.
+    fn poll_goodbye(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            loop {
+                match self.reader.next() {
+                    Ok(Some(Frame::Close(_))) => return Poll::Ready(Ok(())),
+                    Ok(Some(_)) => {}
+                    Ok(None) => break,
+                    Err(_) => self.reader.give_up(),
+                }
+            }
+            if ready!(poll_read_into(&mut self.io, cx, &mut self.reader))? == 0 {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
+
+/// Reads some; how much.
+fn poll_read_into<S: AsyncRead + Unpin>(
+    io: &mut S,
+    cx: &mut Context<'_>,
+    reader: &mut Reader,
+) -> Poll<io::Result<usize>> {
+    let mut room = [const { MaybeUninit::uninit() }; READ_MAX];
+    let mut buffer = ReadBuf::uninit(&mut room);
+    ready!(Pin::new(io).poll_read(cx, &mut buffer))?;
+    reader.extend(buffer.filled());
+    Poll::Ready(Ok(buffer.filled().len()))
+}
+
+/// How to end after what cannot be read; the reasons are constants, whatever it was.
+fn verdict(fault: Fault) -> End {
+    match fault {
+        Fault::TooLarge => {
+            limit::reached("[cometd] maxMessageSize");
+            End::Close(Close::TooBig, "message too big")
+        }
+        Fault::NotUtf8 => End::Close(Close::Invalid, "malformed"),
+        Fault::Protocol => End::Close(Close::Protocol, "protocol error"),
     }
 }

@@ -152,10 +152,8 @@ async fn large_messages_between_small_ones_are_neither_cut_nor_lost() {
     }
 }
 
-/// A socket at rest is taken out of the library that knows frames: it must come back with every byte, whoever speaks first,
-/// and must not rest on an answer that the library still owes.
 #[tokio::test]
-async fn a_socket_that_rests_between_bytes_misses_none() {
+async fn bytes_that_come_one_by_one_are_frames_in_the_end() {
     let server = Server::start().await;
     let mut socket = server.websocket().await;
     let client = client(&mut socket).await;
