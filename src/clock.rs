@@ -71,6 +71,11 @@ impl Instant {
     pub fn since(self, earlier: Instant) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
+
+    /// The next whole second: for what may be as late as that, so that much of it is looked at together.
+    pub fn whole_second(self) -> Instant {
+        Instant(self.0.checked_next_multiple_of(1_000).unwrap_or(u64::MAX))
+    }
 }
 
 impl std::ops::Add<Duration> for Instant {

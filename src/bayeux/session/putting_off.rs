@@ -112,8 +112,9 @@ impl Session {
 impl Exchange {
     /// When something has to happen to it at the latest.
     pub fn deadline(&self) -> Instant {
+        let answer_by = self.answer_by.whole_second();
         let until = self.put_off_until;
-        until.map_or(self.answer_by, |until| until.min(self.answer_by))
+        until.map_or(answer_by, |until| until.min(answer_by))
     }
 
     /// Notes of a publish whether it is put off; tells whether the publish is one of this request.

@@ -282,8 +282,9 @@ impl Room {
     }
 
     fn next_look(&self, settings: &Settings) -> Option<Instant> {
-        let events = self.keeps_events().then(|| self.touched + EVENTS_KEPT_FOR);
-        let sleep = self.may_sleep().then(|| self.touched + settings.awake_for);
+        let housekeeping = |after| (self.touched + after).whole_second();
+        let events = self.keeps_events().then(|| housekeeping(EVENTS_KEPT_FOR));
+        let sleep = self.may_sleep().then(|| housekeeping(settings.awake_for));
         [self.deadline(settings, None), events, sleep]
             .into_iter()
             .flatten()
