@@ -67,8 +67,8 @@ pub struct Options {
     /// Messages per second, low enough for a server that is being counted.
     #[arg(long, value_name = "RATE", default_value_t = 100.0)]
     pub rate: f64,
-    /// Seconds to let pass before: what beginning the chats leaves to be done, and the writing of the index a minute later,
-    /// is not the messages' doing.
+    /// Seconds to let pass before, and after with the counting on: beginning the chats leaves something to be done, and so
+    /// do the messages, such as the writing of the index a minute later.
     #[arg(long, value_name = "S", default_value_t = 75.0)]
     pub settle: f64,
     /// At most so many system calls a message, else the run fails.
@@ -158,17 +158,19 @@ fn measure(options: &Options, unit: Unit, live: usize, parlor: &Parlor) -> Resul
         },
     )?;
     stage.quiet(Duration::from_secs_f64(options.settle))?;
-    // What everybody's polling costs in that time is not the messages'.
+    // What passes without any message is not the messages'.
     let counter = Counter::start(unit, parlor)?;
     stage.quiet(Duration::from_secs_f64(length))?;
-    let quiet = counter.stop(parlor)?;
+    let quiet = counter.stop(parlor)? as f64;
     let counter = Counter::start(unit, parlor)?;
     stage.step(options.rate, &steps)?;
-    let total = counter.stop(parlor)?.saturating_sub(quiet);
+    stage.quiet(Duration::from_secs_f64(options.settle))?;
+    let total = counter.stop(parlor)? as f64;
     if let Some(wrong) = stage.wrong().first() {
         bail!("while it was counted, {wrong}");
     }
-    Ok(total as f64 / f64::from(options.messages))
+    let quiet = quiet * (length + options.settle) / length;
+    Ok((total - quiet).max(0.0) / f64::from(options.messages))
 }
 
 impl Unit {
