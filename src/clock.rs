@@ -72,9 +72,10 @@ impl Instant {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
-    /// The next whole second: for what may be as late as that, so that much of it is looked at together.
-    pub fn whole_second(self) -> Instant {
-        Instant(self.0.checked_next_multiple_of(1_000).unwrap_or(u64::MAX))
+    /// The next whole tenth of a second: for what may be as late as that, so that some of it is looked at together, and not
+    /// too much.
+    pub fn whole_tenth(self) -> Instant {
+        Instant(self.0.checked_next_multiple_of(100).unwrap_or(u64::MAX))
     }
 }
 

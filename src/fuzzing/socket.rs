@@ -220,7 +220,7 @@ impl AsyncRead for Script {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // Between two pieces the reader may find out that there is nothing; often enough for whatever it does then.
+        // Between two pieces the reader finds out that there is nothing.
         self.paused = !self.paused;
         if self.paused {
             cx.waker().wake_by_ref();

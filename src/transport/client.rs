@@ -38,6 +38,8 @@ struct State {
     pumping: bool,
     waiting: Waiting,
     sockets: Vec<(ConnectionId, Arc<Signal>)>,
+    /// A socket waits until it may read on.
+    held_back: bool,
     scheduled: Option<Instant>,
 }
 
@@ -61,6 +63,7 @@ impl Client {
                 pumping: false,
                 waiting: Waiting::default(),
                 sockets: Vec::new(),
+                held_back: false,
                 scheduled: None,
             }),
         })
@@ -151,9 +154,12 @@ impl Client {
         frame
     }
 
-    /// Whether another frame may be read from a WebSocket.
+    /// Whether another frame may be read from a WebSocket. If not, its task is woken once it may.
     pub fn may_read(&self, connection: ConnectionId) -> bool {
-        self.state().session.may_read(connection)
+        let mut state = self.state();
+        let may = state.session.may_read(connection);
+        state.held_back |= !may;
+        may
     }
 
     /// Whether the session has ended.

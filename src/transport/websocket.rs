@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::Registry;
@@ -101,8 +102,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         let signal = Arc::clone(self.peer.signal());
         let end = self.run(&signal).await;
         self.peer.release();
-        if let End::Close(..) | End::Answer(_) = end {
-            self.say_goodbye(end).await;
+        match end {
+            End::Gone => {}
+            End::Close(close, reason) => {
+                frame::put_close(&mut self.out, Some(close.code()), reason);
+                self.say_goodbye(false).await;
+            }
+            End::Answer(code) => {
+                frame::put_close(&mut self.out, code, "");
+                self.say_goodbye(true).await;
+            }
         }
     }
 
@@ -176,13 +185,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 
     /// Time is up for a peer that took nothing of what is being written, or never said hello.
     fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
-        let deadline = match self.unbound {
-            _ if self.is_writing() => self.stalls_at,
-            Some(since) => since + UNBOUND_IDLE,
-            None => {
-                self.timer = None;
-                return Poll::Pending;
-            }
+        let idle_at = self.unbound.map(|since| since + UNBOUND_IDLE);
+        let stalls_at = self.is_writing().then_some(self.stalls_at);
+        let Some(deadline) = idle_at.into_iter().chain(stalls_at).min() else {
+            self.timer = None;
+            return Poll::Pending;
         };
         let timer = self
             .timer
@@ -190,8 +197,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         if timer.deadline() != deadline {
             timer.as_mut().reset(deadline);
         }
-        ready!(timer.as_mut().poll(cx));
-        if !self.is_writing() {
+        // Whoever sends so much that the task has used up its turn is not to stop the clock with it.
+        ready!(pin!(unconstrained(timer.as_mut())).poll(cx));
+        if idle_at == Some(deadline) {
             return Poll::Ready(Err(IDLE));
         }
         if !self.progress {
@@ -268,22 +276,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         End::Gone
     }
 
-    /// The closing handshake, as far as the peer plays along.
-    async fn say_goodbye(&mut self, end: End) {
-        match end {
-            End::Close(close, reason) => {
-                frame::put_close(&mut self.out, Some(close.code()), reason)
-            }
-            End::Answer(code) => frame::put_close(&mut self.out, code, ""),
-            End::Gone => {}
-        }
-        let answered = matches!(end, End::Answer(_));
+    /// The closing handshake, as far as the peer plays along. `answered`: it has done its part.
+    async fn say_goodbye(&mut self, answered: bool) {
         let farewell = async {
             poll_fn(|cx| self.poll_flush(cx)).await?;
-            if !answered {
+            // An answer that cannot be read any more is not waited for. What comes is read all the same: a connection that is
+            // dropped with something unread is reset, and the close may be lost with it.
+            let deaf = self.reader.has_given_up();
+            if !answered && !deaf {
                 poll_fn(|cx| self.poll_goodbye(cx)).await?;
             }
-            self.io.shutdown().await
+            self.io.shutdown().await?;
+            if deaf {
+                poll_fn(|cx| self.poll_goodbye(cx)).await?;
+            }
+            io::Result::Ok(())
         };
         let _ = timeout(CLOSING, farewell).await;
     }

@@ -112,7 +112,7 @@ impl Session {
 impl Exchange {
     /// When something has to happen to it at the latest.
     pub fn deadline(&self) -> Instant {
-        let answer_by = self.answer_by.whole_second();
+        let answer_by = self.answer_by.whole_tenth();
         let until = self.put_off_until;
         until.map_or(answer_by, |until| until.min(answer_by))
     }

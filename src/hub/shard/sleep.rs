@@ -282,7 +282,7 @@ impl Room {
     }
 
     fn next_look(&self, settings: &Settings) -> Option<Instant> {
-        let housekeeping = |after| (self.touched + after).whole_second();
+        let housekeeping = |after| (self.touched + after).whole_tenth();
         let events = self.keeps_events().then(|| housekeeping(EVENTS_KEPT_FOR));
         let sleep = self.may_sleep().then(|| housekeeping(settings.awake_for));
         [self.deadline(settings, None), events, sleep]

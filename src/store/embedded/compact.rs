@@ -20,13 +20,14 @@ use crate::store::Condition;
 const STRETCH_BYTES: usize = 256 << 10;
 
 impl Engine {
-    /// After a checkpoint: empties what nobody needs, and copies out of the emptiest segment.
-    pub fn tidy(&self) {
+    /// After a checkpoint: empties what nobody needs, and copies out of the emptiest segment. Whether it did: the next
+    /// checkpoint finds that one empty then, and there may be another.
+    pub fn tidy(&self) -> bool {
         let Ok(live) = self.index.segments() else {
-            return;
+            return false;
         };
         let Ok(Some(indexed)) = self.index.position() else {
-            return;
+            return false;
         };
         let held = |number| {
             live.iter()
@@ -51,6 +52,7 @@ impl Engine {
         if let Some((_, number)) = emptiest {
             self.evacuate(number);
         }
+        emptiest.is_some()
     }
 
     fn retire(&self, number: u32) {

@@ -314,8 +314,20 @@ impl Shard {
         entry.version += 1;
         if !entry.dirty {
             entry.dirty = true;
-            self.touched.push(session);
+            self.list(session);
         }
+    }
+
+    /// Puts a session on the list of those that have changed. Those that were written since are on it still, and come and go
+    /// even where nothing is added to the log that would have the list emptied.
+    fn list(&mut self, session: SessionId) {
+        if self.touched.len() == self.touched.capacity() {
+            let entries = &self.entries;
+            self.touched
+                .retain(|listed| entries.get(listed).is_some_and(|entry| entry.dirty));
+            self.touched.reserve(self.touched.len());
+        }
+        self.touched.push(session);
     }
 
     fn drain_resting(&mut self, limit: usize) -> Vec<SessionId> {

@@ -15,7 +15,8 @@ const CHECKPOINT_BYTES: u64 = 128 << 20;
 /// After a start that had to replay so much a checkpoint is made at once: a process that is killed again and again would
 /// else replay more each time.
 const REPLAYED_BYTES: u64 = 8 << 20;
-/// So long after the last a checkpoint is made when [`REPLAYED_BYTES`] are behind it: a row for each chat that has changed.
+/// So long after the last a checkpoint is made when [`REPLAYED_BYTES`] are behind it, a row for each chat that has changed; or
+/// when it empties a segment.
 const CHECKPOINT_AGE: Duration = Duration::from_secs(60);
 /// So long after the last one is made for any change. Where many chats say little, each would else have its row written again
 /// with nearly each message.
@@ -37,6 +38,8 @@ pub struct Keeper {
     indexed: Position,
     bytes: u64,
     replayed: u64,
+    /// A segment was copied out of after it.
+    tidying: bool,
 }
 
 impl Keeper {
@@ -48,6 +51,7 @@ impl Keeper {
             indexed,
             bytes: 0,
             replayed: 0,
+            tidying: false,
         }
     }
 
@@ -70,7 +74,8 @@ impl Engine {
         if self.is_ripe(&keeper) {
             if self.checkpoint_as(&mut keeper) {
                 drop(keeper);
-                self.tidy();
+                let tidying = self.tidy();
+                lock(&self.keeper).tidying = tidying;
             }
             return;
         }
@@ -87,10 +92,11 @@ impl Engine {
     fn is_ripe(&self, keeper: &Keeper) -> bool {
         let age = keeper.checkpointed.elapsed();
         let behind = self.stats.bytes.load(Relaxed) - keeper.bytes;
+        let worth_it = behind >= REPLAYED_BYTES || keeper.tidying;
         let full = self.condition() == Condition::NoSpace;
         behind >= CHECKPOINT_BYTES
             || keeper.replayed >= REPLAYED_BYTES
-            || (age >= CHECKPOINT_AGE && behind >= REPLAYED_BYTES)
+            || (age >= CHECKPOINT_AGE && worth_it)
             || (age >= CHECKPOINT_AGE_MAX && keeper.indexed != self.head())
             || (age >= CHECKPOINT_AGE_FULL && full)
     }

@@ -56,9 +56,12 @@ impl State {
         taken
     }
 
-    pub(super) fn wake_sockets(&self) {
+    pub(super) fn wake_sockets(&mut self) {
+        let held_back = std::mem::take(&mut self.held_back);
         for (connection, signal) in &self.sockets {
-            if self.session.is_over() || self.session.has_frame(*connection) {
+            let may_read = held_back && self.session.may_read(*connection);
+            self.held_back |= held_back && !may_read;
+            if may_read || self.session.is_over() || self.session.has_frame(*connection) {
                 signal.wake();
             }
         }

@@ -7,7 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use hyper::Request;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex, join, sink};
+use tokio::io::{
+    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex, join, sink,
+};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message as Frame;
@@ -17,7 +19,8 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpC
 
 use super::*;
 use crate::bayeux::ConnectionId;
-use crate::transport::{Connection, websocket};
+use crate::transport::sharded::lock;
+use crate::transport::{Connection, PublishDone, websocket};
 
 /// Bytes that the wire holds, each way.
 const WIRE: usize = 1024;
@@ -31,6 +34,14 @@ type Socket = WebSocketStream<DuplexStream>;
 /// The peer's end of a WebSocket.
 fn open(server: &Server) -> DuplexStream {
     let (near, far) = duplex(WIRE);
+    tokio::spawn(serve(server, far));
+    near
+}
+
+fn serve<S>(server: &Server, io: S) -> impl Future<Output = ()> + Send + use<S>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
     let (parts, ()) = Request::new(()).into_parts();
     let connection = Connection {
         id: ConnectionId(1_000_000),
@@ -39,8 +50,7 @@ fn open(server: &Server) -> DuplexStream {
     };
     let visitor = websocket::Visitor::new(&parts, connection);
     let registry = Arc::clone(&server.registry);
-    tokio::spawn(websocket::serve(registry, far, Bytes::new(), visitor));
-    near
+    websocket::serve(registry, io, Bytes::new(), visitor)
 }
 
 async fn listening(near: DuplexStream) -> Socket {
@@ -106,7 +116,23 @@ async fn read(socket: &mut Socket, wanted: impl Fn(&Value) -> bool) -> Vec<Value
     messages
 }
 
-// The library answers each ping that it reads, and was made to read on while its answers found no taker: memory grew as
+// Of one who cannot be understood any more an answer was waited for, and not understood when it came: every such client was
+// told a second later that the connection had ended.
+#[tokio::test(start_paused = true)]
+async fn who_cannot_be_understood_is_let_go_at_once() {
+    let server = Server::start().await;
+    for said in [&[0x81, 0][..], &[0xc1, 0x80, 0, 0, 0, 0]] {
+        let mut near = open(&server);
+        near.write_all(said).await.expect("a connection");
+        let began = tokio::time::Instant::now();
+        let mut told = Vec::new();
+        near.read_to_end(&mut told).await.expect("an orderly end");
+        assert_eq!(told, b"\x88\x10\x03\xeaprotocol error");
+        assert_eq!(began.elapsed(), Duration::ZERO);
+    }
+}
+
+// Each ping that was read was answered, and more were read while the answers found no taker: memory grew as
 // fast as the network brought pings.
 #[tokio::test]
 async fn who_pings_and_never_reads_is_read_no_further() {
@@ -213,4 +239,67 @@ async fn long_refusals_that_nobody_reads_are_few() {
     }
     assert_eq!(refusals, taken / refused.len() + 1, "each is answered");
     drop(sending.await);
+}
+
+// Whoever sent without end used up its task's turn each time, and with it the turn of the clock: it was never found idle.
+#[tokio::test(start_paused = true)]
+async fn who_never_stops_talking_and_never_says_hello_is_sent_away() {
+    let server = Server::start().await;
+    // As a frame: a pong of ten bytes.
+    let endless = join(tokio::io::repeat(0x8a), sink());
+    let serving = tokio::spawn(serve(&server, endless));
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!serving.is_finished());
+    tokio::time::advance(Duration::from_secs(61)).await;
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    // The closing handshake has its second.
+    tokio::time::advance(Duration::from_secs(2)).await;
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(serving.is_finished());
+}
+
+// A socket that may not read on waits for a word. Where what it waited for was answered to a socket that was gone, none came.
+#[tokio::test]
+async fn a_socket_reads_on_once_what_another_left_behind_is_answered() {
+    let server = Server::with(|config| config.publishes_max = 2).await;
+    let mut first = listening(open(&server)).await;
+    let client = greet(&mut first).await;
+    let party = server.toy.newest();
+    let two = json!([publish(&client, "3", "wait"), publish(&client, "4", "wait")]);
+    let sent = first.send(Frame::text(two.to_string())).await;
+    sent.expect("a connection");
+    read(&mut first, |message| message["data"] == "wait").await;
+    in_time(async {
+        while lock(&party.waiting).len() < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    drop(first);
+
+    let mut second = server.websocket().await;
+    let hello = json!([connect(&client), publish(&client, "5", 1)]);
+    for message in hello.as_array().expect("messages") {
+        let sent = second.send(Frame::text(json!([message]).to_string())).await;
+        sent.expect("a connection");
+    }
+    let again = in_time(second.next()).await.expect("a frame");
+    assert!(again.expect("a connection").to_string().contains("wait"));
+    let waiting = std::mem::take(&mut *lock(&party.waiting));
+    waiting.into_iter().for_each(PublishDone::ok);
+    in_time(async {
+        loop {
+            let said = second.next().await.expect("a frame").expect("a connection");
+            if said.to_string().contains(r#""id":"5""#) {
+                break;
+            }
+        }
+    })
+    .await;
 }

@@ -100,6 +100,11 @@ impl Reader {
         };
     }
 
+    /// Whether it has been told to.
+    pub fn has_given_up(&self) -> bool {
+        self.given_up
+    }
+
     /// The next frame, once it is whole; a message, once all of it is.
     pub fn next(&mut self) -> Result<Option<Frame<'_>>, Fault> {
         let found = loop {
@@ -166,14 +171,12 @@ impl Reader {
         Ok(Some(head).filter(|head| bytes.len() - head.bytes >= head.payload))
     }
 
-    /// Keeps nothing that has been given out.
+    /// Keeps nothing that has been given out, nor its room.
     fn tidy(&mut self) {
-        if self.taken == self.bytes.len() {
-            self.bytes = Vec::new();
-        } else {
-            self.bytes.drain(..self.taken);
+        if self.taken > 0 {
+            self.bytes = self.bytes.split_off(self.taken);
+            self.taken = 0;
         }
-        self.taken = 0;
     }
 }
 
