@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::world::{Agent, BOB, Server, node, python};
+use crate::world::{Agent, BOB, Server, certificate, node, python};
 
 const TRANSPORTS: [&str; 2] = ["websocket", "long-polling"];
 
@@ -25,6 +25,21 @@ async fn row_142_a_cometd_client_with_acknowledgements_holds_a_chat() {
     let url = server.public("/genesys/cometd");
     for transport in TRANSPORTS.into_iter().chain(["any"]) {
         let said = node("cometd.mjs", &["cometd", transport, &url, "ack"]).await;
+        is_done(&said, transport);
+    }
+}
+
+#[tokio::test]
+async fn a_cometd_client_holds_a_chat_over_tls() {
+    let path = |kind| certificate("localhost", kind).display().to_string();
+    let server = Server::with()
+        .set(&format!("server.public-tls-certificate={}", path("crt")))
+        .set(&format!("server.public-tls-key={}", path("key")))
+        .start()
+        .await;
+    let url = format!("https://{}/genesys/cometd", server.public);
+    for transport in TRANSPORTS {
+        let said = node("cometd.mjs", &["cometd", transport, &url]).await;
         is_done(&said, transport);
     }
 }

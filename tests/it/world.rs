@@ -64,8 +64,14 @@ pub async fn node(script: &str, arguments: &[&str]) -> String {
     command
         .arg(folder.join(script))
         .args(arguments)
+        .env("NODE_EXTRA_CA_CERTS", certificate("localhost", "crt"))
         .current_dir(&folder);
     finished(script, command).await
+}
+
+/// A file of a certificate for tests, that of `crt` or its `key`.
+pub fn certificate(name: &str, kind: &str) -> PathBuf {
+    tests().join(format!("fixtures/tls/{name}.{kind}"))
 }
 
 /// Runs a script of `tests/python` with the packages that `tests/run` installed for it.

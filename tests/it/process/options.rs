@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 
-use crate::world::{RestChat, Server, blocking, eventually};
+use crate::world::{RestChat, Server, blocking, certificate, eventually};
 
 #[tokio::test]
 async fn flags_beat_the_environment_which_beats_the_file() {
@@ -114,14 +114,11 @@ async fn exit_codes_say_what_is_wrong() {
 #[tokio::test]
 async fn certificates_are_replaced_without_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let fixture = |name: &str| {
-        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tls");
-        std::fs::read(fixtures.join(name)).unwrap()
-    };
+    let fixture = |name: &str, kind: &str| std::fs::read(certificate(name, kind)).unwrap();
     let place = |name: &str| {
         for kind in ["crt", "key"] {
-            let bytes = fixture(&format!("{name}.{kind}"));
-            std::fs::write(folder.path().join(format!("server.{kind}")), bytes).unwrap();
+            let file = folder.path().join(format!("server.{kind}"));
+            std::fs::write(file, fixture(name, kind)).unwrap();
         }
     };
     place("localhost");
@@ -142,7 +139,7 @@ async fn certificates_are_replaced_without_a_restart() {
         server.public.port()
     );
     let trusted = |name: &str| {
-        let certificate = reqwest::Certificate::from_pem(&fixture(&format!("{name}.crt"))).unwrap();
+        let certificate = reqwest::Certificate::from_pem(&fixture(name, "crt")).unwrap();
         let client = reqwest::Client::builder()
             .no_proxy()
             .tls_certs_only([certificate]);
