@@ -235,18 +235,19 @@ impl Notifications {
     fn rise(&mut self) -> Result<f64> {
         self.other.rise()?;
         let (mut came, mut first) = (Vec::new(), None);
-        let end = std::time::Instant::now() + Duration::from_secs(120);
+        let mut last = std::time::Instant::now();
         while self.missing() > 0 {
-            if std::time::Instant::now() > end {
+            if last.elapsed() > Duration::from_secs(120) {
                 bail!(
-                    "{} pushes are still missing two minutes after the receiver came back",
+                    "the receiver is back, and for two minutes none of the {} pushes came that are still missing",
                     self.missing()
                 );
             }
             let before = self.missing();
             self.turn(Duration::from_millis(1), &mut came)?;
-            if first.is_none() && self.missing() < before {
-                first = Some((std::time::Instant::now(), before));
+            if self.missing() < before {
+                last = std::time::Instant::now();
+                first.get_or_insert((last, before));
             }
         }
         Ok(first.map_or(0.0, |(since, count)| {
