@@ -6,6 +6,23 @@
 /// The longest channel name, in bytes.
 pub const LENGTH_MAX: usize = 256;
 
+/// Bytes of a channel name, by their value. Every message is looked at, so it is a table.
+const ALLOWED: [bool; 256] = {
+    let mut allowed = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        allowed[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let others = b" !#$()*+-./@_{}~";
+    let mut place = 0;
+    while place < others.len() {
+        allowed[others[place] as usize] = true;
+        place += 1;
+    }
+    allowed
+};
+
 /// A channel a message can be sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Channel<'a> {
@@ -65,16 +82,25 @@ pub fn pattern(name: &str) -> Result<&str, Invalid> {
         Some(shorter) if !shorter.is_empty() => shorter,
         _ => name,
     };
-    let segments = name.strip_prefix('/').ok_or(Invalid)?;
-    if name.len() > LENGTH_MAX || !name.bytes().all(is_allowed) {
+    let bytes = name.as_bytes();
+    let begins = bytes.first() == Some(&b'/');
+    let allowed = |byte: &u8| ALLOWED[usize::from(*byte)];
+    if !begins || bytes.len() > LENGTH_MAX || !bytes.iter().all(allowed) {
         return Err(Invalid);
     }
-    let (before, _) = segments.rsplit_once('/').unwrap_or(("", segments));
-    let middle_is_plain = before.is_empty() || before.split('/').all(is_plain);
-    if !middle_is_plain || segments.split('/').any(str::is_empty) {
+    let has_empty_segment = bytes.ends_with(b"/") || bytes.windows(2).any(|pair| pair == b"//");
+    if has_empty_segment || (bytes.contains(&b'*') && !middle_is_plain(name)) {
         return Err(Invalid);
     }
     Ok(name)
+}
+
+/// Whether no segment but the last is a wildcard.
+fn middle_is_plain(name: &str) -> bool {
+    let (before, _) = name.rsplit_once('/').unwrap_or_default();
+    before
+        .split('/')
+        .all(|segment| segment != "*" && segment != "**")
 }
 
 /// Whether the name (of a channel or pattern) lies in the protocol's own space.
@@ -105,14 +131,6 @@ fn wildcard(pattern: &str) -> Option<(&str, bool)> {
         return Some((parent, true));
     }
     pattern.strip_suffix("/*").map(|parent| (parent, false))
-}
-
-fn is_plain(segment: &str) -> bool {
-    segment != "*" && segment != "**"
-}
-
-fn is_allowed(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b" !#$()*+-./@_{}~".contains(&byte)
 }
 
 #[cfg(test)]
