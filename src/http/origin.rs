@@ -62,7 +62,9 @@ impl Origins {
         match origin {
             Some(_) if more.is_some() => Verdict::Refused,
             Some(origin) if is_own(&origin, headers) => Verdict::Own,
-            Some(origin) if self.listed.contains(&origin) => Verdict::Listed(value.clone()),
+            Some(origin) if self.listed.contains(&origin) => {
+                Verdict::Listed(reply::by_itself(value))
+            }
             Some(_) if self.any => Verdict::Any,
             _ => Verdict::Refused,
         }

@@ -49,3 +49,8 @@ pub fn retry_after(mut response: Response, seconds: u64) -> Response {
         .insert(RETRY_AFTER, HeaderValue::from(seconds));
     response
 }
+
+/// The value of a request's header, for its response. It shares no memory with the request, which a held poll does not keep.
+pub fn by_itself(value: &HeaderValue) -> HeaderValue {
+    HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| value.clone())
+}

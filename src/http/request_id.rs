@@ -4,6 +4,8 @@ use std::fmt;
 
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 
+use super::reply;
+
 /// The header that carries it, in both directions.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -19,7 +21,7 @@ impl RequestId {
     pub fn accept(headers: &HeaderMap, random: u128) -> Self {
         let mut given = headers.get_all(X_REQUEST_ID).iter();
         match (given.next(), given.next()) {
-            (Some(value), None) if is_acceptable(value.as_bytes()) => Self(value.clone()),
+            (Some(value), None) if is_acceptable(value.as_bytes()) => Self(reply::by_itself(value)),
             _ => Self::made_of(random),
         }
     }

@@ -48,10 +48,9 @@ impl Browser {
 
     fn parse(value: &str) -> Option<Self> {
         let digits = value.len() == 32 && value.bytes().all(|byte| byte.is_ascii_hexdigit());
-        u128::from_str_radix(value, 16)
-            .ok()
-            .filter(|_| digits)
-            .map(Self)
+        let (high, low) = value.split_at_checked(16).filter(|_| digits)?;
+        let half = |digits| u64::from_str_radix(digits, 16).ok().map(u128::from);
+        Some(Self(half(high)? << 64 | half(low)?))
     }
 
     /// The cookie to set, over a connection that is `secure` or not.

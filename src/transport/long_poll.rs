@@ -1,5 +1,6 @@
 //! Bayeux over HTTP: long-polling, and callback-polling where it is configured.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -83,8 +84,8 @@ enum Refusal {
 }
 
 /// What the messages are in, and how to wrap the answer.
-struct Body {
-    texts: Vec<String>,
+struct Body<'a> {
+    texts: Vec<Cow<'a, str>>,
     callback: Option<Box<str>>,
 }
 
@@ -128,7 +129,7 @@ fn begin(
 }
 
 /// The texts that hold the messages.
-fn read(registry: &Registry, parts: &Parts, body: &Bytes) -> Result<Body, Refusal> {
+fn read<'a>(registry: &Registry, parts: &Parts, body: &'a Bytes) -> Result<Body<'a>, Refusal> {
     let config = registry.config();
     let callbacks = config.transports.contains(&ConnectionType::CallbackPolling);
     if parts.method == Method::GET {
@@ -142,9 +143,9 @@ fn read(registry: &Registry, parts: &Parts, body: &Bytes) -> Result<Body, Refusa
     }
     let text = std::str::from_utf8(body).map_err(|_| Refusal::Malformed(Malformed::Json))?;
     let texts = if is_form(parts) {
-        form::values(text, "message").filter(|texts| !texts.is_empty())
+        form_texts(text)
     } else {
-        Some(vec![text.to_owned()])
+        Some(vec![text.into()])
     };
     Ok(Body {
         texts: texts.ok_or(Refusal::Malformed(Malformed::NotMessages))?,
@@ -152,18 +153,23 @@ fn read(registry: &Registry, parts: &Parts, body: &Bytes) -> Result<Body, Refusa
     })
 }
 
-fn read_callback(parts: &Parts, allowed: bool, max: usize) -> Result<Body, Refusal> {
+fn read_callback(parts: &Parts, allowed: bool, max: usize) -> Result<Body<'static>, Refusal> {
     let query = parts.uri.query().unwrap_or_default();
     if query.len() > max {
         return Err(Refusal::too_large());
     }
     let mut names = form::values(query, "jsonp").ok_or(Refusal::NoCallback)?;
     let name = names.pop().filter(|name| allowed && is_callback(name));
-    let texts = form::values(query, "message").filter(|texts| !texts.is_empty());
     Ok(Body {
         callback: Some(name.ok_or(Refusal::NoCallback)?.into()),
-        texts: texts.ok_or(Refusal::Malformed(Malformed::NotMessages))?,
+        texts: form_texts(query).ok_or(Refusal::Malformed(Malformed::NotMessages))?,
     })
+}
+
+/// The fields `message` of a form, if there is one.
+fn form_texts(form: &str) -> Option<Vec<Cow<'static, str>>> {
+    let texts = form::values(form, "message").filter(|texts| !texts.is_empty())?;
+    Some(texts.into_iter().map(Cow::Owned).collect())
 }
 
 /// Other messages beside a handshake are ignored, as the Bayeux text has it.

@@ -45,12 +45,12 @@ pub(crate) fn judge(bytes: &[u8], head_max: usize, held: impl Fn(&str) -> bool) 
         return Judged::Beyond;
     };
     let whole = head + frame.body;
-    match bytes.get(head..whole) {
+    match bytes.get(..whole) {
         None => Judged::Partial,
-        Some(body) => frame
-            .request(parsed.headers, body)
+        Some(whole) => frame
+            .request(parsed.headers, whole, head)
             .map_or(Judged::Beyond, |request| {
-                Judged::Whole(Box::new(request), whole)
+                Judged::Whole(Box::new(request), whole.len())
             }),
     }
 }
@@ -137,15 +137,27 @@ impl<'a> Frame<'a> {
         self.target.split('?').next().unwrap_or_default()
     }
 
-    fn request(self, lines: &[Header<'_>], body: &[u8]) -> Option<Request<Full<Bytes>>> {
-        let mut request = Request::new(Full::new(Bytes::copy_from_slice(body)));
+    /// The request that is `whole`, the first `head` bytes of it its head. It is copied once, and all its parts share that.
+    fn request(
+        self,
+        lines: &[Header<'_>],
+        whole: &[u8],
+        head: usize,
+    ) -> Option<Request<Full<Bytes>>> {
+        let copy = Bytes::copy_from_slice(whole);
+        let part = |part: &[u8]| {
+            let from = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
+            (from + part.len() <= copy.len()).then(|| copy.slice(from..from + part.len()))
+        };
+        let mut request = Request::new(Full::new(copy.slice(head..)));
         *request.method_mut() = self.method;
-        *request.uri_mut() = Uri::try_from(self.target).ok()?;
+        *request.uri_mut() = Uri::from_maybe_shared(part(self.target.as_bytes())?).ok()?;
         let headers = request.headers_mut();
         headers.reserve(lines.len());
         for line in lines {
             let name = HeaderName::from_bytes(line.name.as_bytes()).ok()?;
-            headers.append(name, HeaderValue::from_bytes(line.value).ok()?);
+            let value = HeaderValue::from_maybe_shared(part(line.value)?).ok()?;
+            headers.append(name, value);
         }
         Some(request)
     }
