@@ -49,7 +49,7 @@ impl Browser {
     fn parse(value: &str) -> Option<Self> {
         let digits = value.len() == 32 && value.bytes().all(|byte| byte.is_ascii_hexdigit());
         let (high, low) = value.split_at_checked(16).filter(|_| digits)?;
-        let half = |digits| u64::from_str_radix(digits, 16).ok().map(u128::from);
+        let half = |text| u64::from_str_radix(text, 16).ok().map(u128::from);
         Some(Self(half(high)? << 64 | half(low)?))
     }
 

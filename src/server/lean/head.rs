@@ -188,7 +188,7 @@ mod tests {
     use proptest::prelude::*;
 
     const HEAD_MAX: usize = 8192;
-    const POLL: &str = "POST /poll?x=1 HTTP/1.1\r\nHost: x\r\nConnection: keep-alive\r\nContent-Length: 12\r\n\r\n[{\"id\":\"1\"}]";
+    const POLL: &str = "POST /poll?x=1 HTTP/1.1\r\nHost: x\r\nX-Empty:\r\nConnection: keep-alive\r\nContent-Length: 12\r\n\r\n[{\"id\":\"1\"}]";
 
     #[test]
     fn a_request_is_whole_with_its_last_byte_and_not_before() {
@@ -203,6 +203,7 @@ mod tests {
             assert_eq!(length, POLL.len());
             assert_eq!(request.uri(), "/poll?x=1");
             assert_eq!(request.headers()[CONTENT_LENGTH], "12");
+            assert_eq!(request.headers()["x-empty"], "");
         }
     }
 
