@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -68,7 +69,7 @@ pub struct Options {
     #[arg(long, value_name = "RATE", default_value_t = 100.0)]
     pub rate: f64,
     /// Seconds to let pass before, and after with the counting on: beginning the chats leaves something to be done, and so
-    /// do the messages, such as the writing of the index a minute later.
+    /// do the messages, such as the writing of the index a minute later where they are more than some 20,000.
     #[arg(long, value_name = "S", default_value_t = 75.0)]
     pub settle: f64,
     /// At most so many system calls a message, else the run fails.
@@ -177,9 +178,8 @@ impl Unit {
     fn under(self, start: &Start) -> Result<Start> {
         let mut start = start.clone();
         if self != Self::SystemCalls {
-            // Counting begins when it is asked for; its files stand beside the others of the run.
-            let folder = start.data.clone().unwrap_or_else(std::env::temp_dir);
-            let out = folder.join("parlor-loadtest-callgrind.%p");
+            // Counting begins when it is asked for.
+            let out = profiles("%p");
             let out = out.to_str().context("a folder whose name is no text")?;
             start.wrap = [
                 "valgrind",
@@ -264,12 +264,15 @@ fn control(parlor: &Parlor, arguments: &[&str]) -> Result<()> {
         .context("callgrind_control failed")
 }
 
+// Where callgrind writes its profiles.
+fn profiles(of: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("parlor-loadtest-callgrind.{of}"))
+}
+
 // The profile that was dumped last: each dump counts anew, and has the next number.
 fn dumped(pid: u32) -> Result<String> {
-    let dump =
-        |number| std::env::temp_dir().join(format!("parlor-loadtest-callgrind.{pid}.{number}"));
     let file = (1..=9)
-        .map(dump)
+        .map(|number| profiles(&format!("{pid}.{number}")))
         .find(|file| file.exists())
         .context("callgrind has dumped no profile")?;
     let text = fs::read_to_string(&file)?;
