@@ -5,8 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use rustix::param::clock_ticks_per_second;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_setaffinity};
+
+/// Which field of a core's line in `/proc/stat` is `steal`; the first is the core's name.
+const STEAL: usize = 8;
 
 /// Raises the number of descriptors as far as it may go, and says how far that was.
 pub fn raise_descriptors() -> Result<u64> {
@@ -29,6 +33,32 @@ pub fn stay_on(core: usize) -> Result<()> {
     set.set(core);
     sched_setaffinity(None, &set)
         .with_context(|| format!("there is no core {core} to measure from"))
+}
+
+/// What the hypervisor has given to others, of each core, while something was ready to run there: `steal` in proc(5).
+/// Nothing where it does not say so, as on a machine of one's own.
+pub fn stolen() -> Vec<Duration> {
+    stolen_of(&fs::read_to_string("/proc/stat").unwrap_or_default())
+}
+
+fn stolen_of(stat: &str) -> Vec<Duration> {
+    let tick = 1.0 / clock_ticks_per_second() as f64;
+    let cores = stat
+        .lines()
+        .filter(|line| line.starts_with("cpu") && !line.starts_with("cpu "));
+    cores
+        .filter_map(|line| line.split_ascii_whitespace().nth(STEAL)?.parse().ok())
+        .map(|ticks: u32| Duration::from_secs_f64(f64::from(ticks) * tick))
+        .collect()
+}
+
+/// The share that was stolen since `before` of the core that lost most, within `length`.
+pub fn stolen_share(before: &[Duration], length: Duration) -> f64 {
+    let lost = stolen()
+        .into_iter()
+        .zip(before)
+        .map(|(now, before)| now.saturating_sub(*before));
+    lost.max().unwrap_or_default().as_secs_f64() / length.as_secs_f64().max(0.01)
 }
 
 /// Another process, seen through `/proc`.
@@ -86,4 +116,17 @@ pub fn disk_use(folder: &std::path::Path) -> Result<u64> {
         };
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_stolen_is_counted_core_by_core() {
+        let stat = "cpu  5 0 4 9 0 0 0 300 0 0\ncpu0 3 0 2 4 0 0 0 100 0 0\ncpu1 2 0 2 5 0 0 0 200 0 0\nintr 7\n";
+        let tick = Duration::from_secs(1) / u32::try_from(clock_ticks_per_second()).unwrap();
+        assert_eq!(stolen_of(stat), [100 * tick, 200 * tick]);
+        assert!(stolen_of("").is_empty());
+    }
 }

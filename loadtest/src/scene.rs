@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args;
 
-use crate::machine::Process;
+use crate::machine::{self, Process};
 use crate::mark::Mark;
 use crate::pace::{Clock, Pace};
 use crate::report::progress;
@@ -67,8 +67,18 @@ pub struct Step {
     pub cpu: f64,
     /// How late the generator itself was at worst, in milliseconds: far more than nothing means that it was the limit.
     pub late: f64,
+    /// Of the core that lost most to other guests of the machine, the share that it lost while this was measured.
+    pub stolen: f64,
     /// It was given up: far more was owed than could still come in time.
     pub overloaded: bool,
+}
+
+/// What had been used when the measuring began.
+struct Sample {
+    at: Duration,
+    cpu: Duration,
+    stolen: Vec<Duration>,
+    delivered: u64,
 }
 
 /// A scene with its record.
@@ -117,11 +127,12 @@ impl<S: Scene> Stage<S> {
         let mut once = |stage: &mut Self, rate: f64| -> Result<(Step, bool)> {
             let step = stage.step(rate, steps)?;
             progress(format_args!(
-                "{rate:.0}/s offered: {:.0}/s delivered, p50 {:.2} ms, p99 {:.2} ms, {:.1} µs CPU{}",
+                "{rate:.0}/s offered: {:.0}/s delivered, p50 {:.2} ms, p99 {:.2} ms, {:.1} µs CPU, {:.0} % stolen{}",
                 step.delivered,
                 step.latency.p50,
                 step.latency.p99,
                 step.cpu,
+                step.stolen * 100.0,
                 if step.overloaded { ", overloaded" } else { "" }
             ));
             seen(&step);
@@ -177,20 +188,16 @@ impl<S: Scene> Stage<S> {
         let (from, until) = (begin + warm, begin + warm + length);
         self.tally.measure(from, until);
         let mut pace = Pace::new(rate, begin, warm + length);
-        let (mut cpu, mut late, mut overloaded) = (None, Duration::ZERO, false);
+        let (mut before, mut late, mut overloaded) = (None, Duration::ZERO, false);
         while !pace.is_over() && !overloaded {
             late = late.max(self.write_due(&mut pace)?);
             self.turn(pace.idle(self.clock.now()))?;
-            if cpu.is_none() && self.clock.now() >= from {
-                cpu = Some((
-                    self.scene.server().cpu()?,
-                    self.clock.now(),
-                    self.tally.delivered,
-                ));
+            if before.is_none() && self.clock.now() >= from {
+                before = Some(self.sample()?);
             }
             overloaded = self.owed() as f64 > (rate * self.scene.readers() as f64).max(2_000.0);
         }
-        let used = self.cpu_since(cpu)?;
+        let (cpu, stolen) = self.used_since(before)?;
         self.drain()?;
         let delivered = self.tally.measured as f64 / length.as_secs_f64();
         let latency = self.tally.latency();
@@ -198,19 +205,31 @@ impl<S: Scene> Stage<S> {
             offered: rate,
             delivered,
             latency,
-            cpu: used,
+            cpu,
             late: late.as_secs_f64() * 1e3,
+            stolen,
             overloaded,
         })
     }
 
-    // Microseconds of the server's CPU per delivery since the sample.
-    fn cpu_since(&mut self, sample: Option<(Duration, Duration, u64)>) -> Result<f64> {
-        let Some((before, _, delivered)) = sample else {
-            return Ok(0.0);
+    fn sample(&mut self) -> Result<Sample> {
+        Ok(Sample {
+            at: self.clock.now(),
+            cpu: self.scene.server().cpu()?,
+            stolen: machine::stolen(),
+            delivered: self.tally.delivered,
+        })
+    }
+
+    // Since the sample: microseconds of the server's CPU per delivery, and the share that others took of a core.
+    fn used_since(&mut self, before: Option<Sample>) -> Result<(f64, f64)> {
+        let Some(before) = before else {
+            return Ok((0.0, 0.0));
         };
-        let used = self.scene.server().cpu()?.saturating_sub(before);
-        Ok(used.as_secs_f64() * 1e6 / (self.tally.delivered - delivered).max(1) as f64)
+        let cpu = self.scene.server().cpu()?.saturating_sub(before.cpu);
+        let deliveries = (self.tally.delivered - before.delivered).max(1);
+        let stolen = machine::stolen_share(&before.stolen, self.clock.now() - before.at);
+        Ok((cpu.as_secs_f64() * 1e6 / deliveries as f64, stolen))
     }
 
     fn write_due(&mut self, pace: &mut Pace) -> Result<Duration> {

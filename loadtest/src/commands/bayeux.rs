@@ -115,7 +115,7 @@ fn title(options: &Options) -> String {
 }
 
 /// What is said of one step.
-pub const COLUMNS: [&str; 8] = [
+pub const COLUMNS: [&str; 9] = [
     "offered/s",
     "delivered/s",
     "p50 ms",
@@ -123,6 +123,7 @@ pub const COLUMNS: [&str; 8] = [
     "p99.9 ms",
     "CPU µs",
     "late ms",
+    "stolen %",
     "holds",
 ];
 
@@ -137,6 +138,7 @@ pub fn cells(step: &Step, bound: f64) -> Vec<crate::report::Cell> {
         number(latency.p999, 2),
         number(step.cpu, 1),
         number(step.late, 1),
+        number(step.stolen * 100.0, 1),
         text(if step.holds(bound) { "yes" } else { "no" }),
     ]
 }
