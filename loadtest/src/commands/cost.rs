@@ -159,9 +159,9 @@ fn measure(options: &Options, unit: Unit, live: usize, parlor: &Parlor) -> Resul
         },
     )?;
     stage.quiet(Duration::from_secs_f64(options.settle))?;
-    // What passes without any message is not the messages'.
+    // What passes without any message, in the same time, is not the messages'.
     let counter = Counter::start(unit, parlor)?;
-    stage.quiet(Duration::from_secs_f64(length))?;
+    stage.quiet(Duration::from_secs_f64(length + options.settle))?;
     let quiet = counter.stop(parlor)? as f64;
     let counter = Counter::start(unit, parlor)?;
     stage.step(options.rate, &steps)?;
@@ -170,7 +170,6 @@ fn measure(options: &Options, unit: Unit, live: usize, parlor: &Parlor) -> Resul
     if let Some(wrong) = stage.wrong().first() {
         bail!("while it was counted, {wrong}");
     }
-    let quiet = quiet * (length + options.settle) / length;
     Ok((total - quiet).max(0.0) / f64::from(options.messages))
 }
 
