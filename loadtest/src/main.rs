@@ -13,6 +13,7 @@
 
 mod bayeux;
 mod commands;
+mod interrupt;
 mod machine;
 mod mark;
 mod net;
@@ -132,6 +133,7 @@ fn run(cli: &Cli) -> Result<Report> {
     let descriptors = machine::raise_descriptors()?;
     progress(format_args!("up to {descriptors} open files"));
     machine::stay_on(cli.core)?;
+    interrupt::heed()?;
     let report = match &cli.command {
         Command::Bayeux { options, start } => commands::bayeux::run(options, start),
         Command::Compare { options, start } => commands::compare::run(options, start),

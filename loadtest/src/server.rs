@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use tempfile::TempDir;
 
+use crate::interrupt;
 use crate::machine::Process;
 
 /// The token of the agents that the generator plays, and its SHA-256 for the configuration.
@@ -70,9 +71,10 @@ impl Start {
     }
 
     fn run(self, binary: PathBuf, folder: TempDir) -> Result<Parlor> {
-        let mut command = Command::new("taskset");
+        // However the generator ends, the server ends with it.
+        let mut command = Command::new("setpriv");
         command
-            .args(["-c", &self.server_cores])
+            .args(["--pdeathsig", "TERM", "taskset", "-c", &self.server_cores])
             .args(&self.wrap)
             .arg(&binary);
         command.args(["--public", "127.0.0.1:0", "--internal", "127.0.0.1:0"]);
@@ -98,6 +100,7 @@ impl Start {
             .stdin(Stdio::null())
             .spawn()
             .context("starting the server")?;
+        interrupt::remember(child.id(), folder.path());
         let (public, internal) = ready(&mut child)?;
         Ok(Parlor {
             child,
@@ -177,6 +180,7 @@ impl Parlor {
 impl Drop for Parlor {
     fn drop(&mut self) {
         end(&mut self.child);
+        interrupt::forget(self.child.id());
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -91,14 +91,19 @@ pub fn run(options: &Options, start: &Start) -> Result<Report> {
     );
     let mut start = start.clone();
     start.set.insert(0, HELD.to_owned());
+    let profiles = tempfile::tempdir()?;
+    let profiles = profiles.path();
     for &unit in &options.units {
         for &live in options.chats.iter().filter(|_| options.dormant.is_empty()) {
-            let parlor = unit.under(&start)?.parlor(&[])?;
-            line(options, unit, live, 0, &parlor, &mut report)?;
+            let parlor = unit.under(&start, profiles)?.parlor(&[])?;
+            let each = measure(options, unit, live, &parlor, profiles)?;
+            line(options, unit, (live, 0), each, &mut report);
         }
         for &dormant in &options.dormant {
-            let parlor = dormant::asleep(dormant, &start)?.restart_as(unit.under(&start)?)?;
-            line(options, unit, 100, dormant, &parlor, &mut report)?;
+            let asleep = dormant::asleep(dormant, &start)?;
+            let parlor = asleep.restart_as(unit.under(&start, profiles)?)?;
+            let each = measure(options, unit, 100, &parlor, profiles)?;
+            line(options, unit, (100, dormant), each, &mut report);
         }
     }
     Ok(report)
@@ -107,12 +112,10 @@ pub fn run(options: &Options, start: &Start) -> Result<Report> {
 fn line(
     options: &Options,
     unit: Unit,
-    live: usize,
-    dormant: usize,
-    parlor: &Parlor,
+    (live, dormant): (usize, usize),
+    each: f64,
     report: &mut Report,
-) -> Result<()> {
-    let each = measure(options, unit, live, parlor)?;
+) {
     progress(format_args!(
         "{live} live, {dormant} dormant: {each:.1} {unit:?} a message"
     ));
@@ -130,10 +133,15 @@ fn line(
     let beyond = most.filter(|&most| each > most);
     report
         .wrong(beyond.map(|most| format!("a message costs {each:.1} {unit:?}, more than {most}")));
-    Ok(())
 }
 
-fn measure(options: &Options, unit: Unit, live: usize, parlor: &Parlor) -> Result<f64> {
+fn measure(
+    options: &Options,
+    unit: Unit,
+    live: usize,
+    parlor: &Parlor,
+    profiles: &Path,
+) -> Result<f64> {
     let length = f64::from(options.messages) / options.rate;
     let steps = Steps {
         warm: 0.0,
@@ -162,11 +170,11 @@ fn measure(options: &Options, unit: Unit, live: usize, parlor: &Parlor) -> Resul
     // What passes without any message, in the same time, is not the messages'.
     let counter = Counter::start(unit, parlor)?;
     stage.quiet(Duration::from_secs_f64(length + options.settle))?;
-    let quiet = counter.stop(parlor)? as f64;
+    let quiet = counter.stop(parlor, profiles)? as f64;
     let counter = Counter::start(unit, parlor)?;
     stage.step(options.rate, &steps)?;
     stage.quiet(Duration::from_secs_f64(options.settle))?;
-    let total = counter.stop(parlor)? as f64;
+    let total = counter.stop(parlor, profiles)? as f64;
     if let Some(wrong) = stage.wrong().first() {
         bail!("while it was counted, {wrong}");
     }
@@ -174,11 +182,12 @@ fn measure(options: &Options, unit: Unit, live: usize, parlor: &Parlor) -> Resul
 }
 
 impl Unit {
-    fn under(self, start: &Start) -> Result<Start> {
+    // Callgrind writes its profiles into `profiles`.
+    fn under(self, start: &Start, profiles: &Path) -> Result<Start> {
         let mut start = start.clone();
         if self != Self::SystemCalls {
             // Counting begins when it is asked for.
-            let out = profiles("%p");
+            let out = profiles.join("%p");
             let out = out.to_str().context("a folder whose name is no text")?;
             start.wrap = [
                 "valgrind",
@@ -232,12 +241,12 @@ impl Counter {
         Ok(Self::Callgrind(reading))
     }
 
-    fn stop(self, parlor: &Parlor) -> Result<u64> {
+    fn stop(self, parlor: &Parlor, profiles: &Path) -> Result<u64> {
         match self {
             Self::Callgrind(reading) => {
                 control(parlor, &["--instr=off"])?;
                 control(parlor, &["--dump"])?;
-                Ok(reading(&dumped(parlor.process().0)?))
+                Ok(reading(&dumped(parlor.process().0, profiles)?))
             }
             Self::Strace(mut child, file) => {
                 let pid = rustix::process::Pid::from_raw(child.id().cast_signed())
@@ -263,15 +272,10 @@ fn control(parlor: &Parlor, arguments: &[&str]) -> Result<()> {
         .context("callgrind_control failed")
 }
 
-// Where callgrind writes its profiles.
-fn profiles(of: &str) -> PathBuf {
-    std::env::temp_dir().join(format!("parlor-loadtest-callgrind.{of}"))
-}
-
 // The profile that was dumped last: each dump counts anew, and has the next number.
-fn dumped(pid: u32) -> Result<String> {
+fn dumped(pid: u32, profiles: &Path) -> Result<String> {
     let file = (1..=9)
-        .map(|number| profiles(&format!("{pid}.{number}")))
+        .map(|number| profiles.join(format!("{pid}.{number}")))
         .find(|file| file.exists())
         .context("callgrind has dumped no profile")?;
     let text = fs::read_to_string(&file)?;
