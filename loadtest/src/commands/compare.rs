@@ -159,12 +159,13 @@ fn play(
         progress(format_args!("round {round}: parlor, {game:?}"));
         let parlor = start.parlor(&[])?;
         let mut own = scratch();
-        ours.extend(bayeux::measure(&asked, &Target::Parlor(&parlor), &mut own)?);
+        let held = bayeux::measure(&asked, &Target::Parlor(&parlor), &mut own)?;
+        ours.push(held.unwrap_or_default());
         report.wrong(own.take_wrong());
         drop(parlor);
         progress(format_args!("round {round}: {}, {game:?}", kind.name()));
         // What a peer loses under load is its own affair: it shows in the rate that it holds.
-        theirs.extend(bayeux::measure(&asked, &other, &mut scratch())?);
+        theirs.push(bayeux::measure(&asked, &other, &mut scratch())?.unwrap_or_default());
     }
     let (our, their) = (median(&ours), median(&theirs));
     report.row(vec![
@@ -186,7 +187,7 @@ fn scratch() -> Report {
     Report::new("", &bayeux::COLUMNS)
 }
 
-// The run in the middle; nothing, where no rate held.
+// The run in the middle; one in which no rate held counts as nothing.
 fn median(steps: &[Step]) -> Step {
     let mut steps = steps.to_vec();
     steps.sort_by(|one, other| one.delivered.total_cmp(&other.delivered));
