@@ -14,6 +14,7 @@
 mod bayeux;
 mod commands;
 mod interrupt;
+mod limit;
 mod machine;
 mod mark;
 mod net;
@@ -115,6 +116,15 @@ enum Command {
         #[command(flatten)]
         start: Start,
     },
+    /// What the machine allows: started by `compare`.
+    #[command(hide = true)]
+    Limit {
+        /// Of loopback.
+        port: u16,
+        /// One's own event goes with the reply to its publish.
+        #[arg(long)]
+        rides: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -144,6 +154,7 @@ fn run(cli: &Cli) -> Result<Report> {
         Command::Soak { options, start } => commands::soak::run(options, start),
         Command::Stall { options, start } => commands::stall::run(options, start),
         Command::Chat { options, start } => commands::chat::run(options, start),
+        Command::Limit { port, rides } => match limit::serve(*port, *rides)? {},
     }?;
     if cli.json {
         println!("{}", report.json());

@@ -1,4 +1,4 @@
-//! Other people's servers, started by `loadtest/peers/start`.
+//! Servers to compare with: other people's, started by `loadtest/peers/start`, and what the machine allows.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpListener};
@@ -12,9 +12,13 @@ use crate::bayeux::{Door, Transport};
 use crate::machine::Process;
 use crate::server::end;
 
-/// A server that others wrote.
+/// What Parlor is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
+    /// What the machine allows: a server of our own that checks, keeps and stores nothing.
+    Limit,
+    /// The same, but over long-polling one's own event goes with the reply to its publish: one request for each, not two.
+    LimitOneRequest,
     /// CometD on Jetty.
     CometdJava,
     /// CometD for Node.js: long-polling only.
@@ -33,6 +37,8 @@ impl Kind {
     /// As its starter calls it.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Limit => "limit",
+            Self::LimitOneRequest => "limit-one-request",
             Self::CometdJava => "cometd-java",
             Self::CometdNode => "cometd-node",
             Self::Faye => "faye",
@@ -41,26 +47,49 @@ impl Kind {
 
     /// Whether it speaks this.
     pub fn speaks(self, transport: Transport) -> bool {
-        !(self == Self::CometdNode && transport == Transport::Websocket)
+        let polls_only = matches!(self, Self::CometdNode | Self::LimitOneRequest);
+        !(polls_only && transport == Transport::Websocket)
     }
 
     /// Seconds of load before its figures count: a virtual machine compiles what is hot.
     pub fn warm_up(self) -> f64 {
         match self {
-            Self::CometdJava => 40.0,
+            Self::CometdJava => 120.0,
             Self::CometdNode | Self::Faye => 10.0,
+            Self::Limit | Self::LimitOneRequest => 1.0,
         }
+    }
+
+    fn command(self, port: u16) -> Result<Command> {
+        let port = port.to_string();
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "TERM"]);
+        match self {
+            Self::Limit | Self::LimitOneRequest => {
+                command
+                    .arg(std::env::current_exe()?)
+                    .args(["--core", "0", "limit", &port]);
+                if self == Self::LimitOneRequest {
+                    command.arg("--rides");
+                }
+            }
+            Self::CometdJava | Self::CometdNode | Self::Faye => {
+                command
+                    .arg("bash")
+                    .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/start"))
+                    .args([self.name(), &port, "maxInterval=60000"]);
+            }
+        }
+        Ok(command)
     }
 }
 
 impl Peer {
     /// Starts it; the first time its packages are fetched.
     pub fn start(kind: Kind) -> Result<Self> {
-        let starter = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/start");
         let at = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
-        let mut child = Command::new("bash")
-            .arg(starter)
-            .args([kind.name(), &at.port().to_string(), "maxInterval=60000"])
+        let mut child = kind
+            .command(at.port())?
             .stdout(Stdio::piped())
             .stdin(Stdio::null())
             .spawn()

@@ -18,7 +18,7 @@ pub struct Options {
         long,
         value_enum,
         value_delimiter = ',',
-        default_value = "cometd-java,cometd-node,faye"
+        default_value = "limit,cometd-java,cometd-node,faye"
     )]
     pub peers: Vec<Kind>,
     /// What is measured; all unless given.
@@ -140,12 +140,13 @@ fn play(
         "{} warms up for {warm_up} s at {game:?}",
         kind.name()
     ));
-    // At first far below what it holds: one that is not warm yet is slow. At last what is asked of it, for what is compiled
-    // depends on the load.
-    for part in [0.25, 0.5, 1.0] {
+    // At first far below what it holds: one that is not warm yet is slow. At last more than the first step asks of it, for what
+    // is compiled, and how, depends on the load.
+    let parts = [0.25, 0.5, 1.0, 2.0];
+    for part in parts {
         let steps = Steps {
             rate: Some(asked.steps.from * part),
-            length: warm_up / 3.0,
+            length: warm_up / parts.len() as f64,
             ..asked.steps
         };
         let asked = bayeux::Options {

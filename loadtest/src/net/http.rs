@@ -1,4 +1,4 @@
-//! HTTP/1.1 responses as a client needs them for measuring.
+//! HTTP/1.1 as measuring needs it: responses for a client, requests for the servers that are our own.
 
 use anyhow::{Context as _, Result, bail};
 use memchr::memmem;
@@ -65,6 +65,18 @@ pub fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
+/// Where the body of the first request begins and ends, if all of it is there.
+pub fn request(bytes: &[u8]) -> Option<(usize, usize)> {
+    let head = memmem::find(bytes, b"\r\n\r\n")?;
+    let text = std::str::from_utf8(&bytes[..head]).ok()?;
+    let length = match header(text, "content-length") {
+        Some(length) => length.parse().ok()?,
+        None => 0,
+    };
+    let end = head + 4 + length;
+    (bytes.len() >= end).then_some((head + 4, end))
+}
+
 fn chunks(mut bytes: &[u8]) -> Result<Option<(Vec<u8>, usize)>> {
     let (mut joined, all) = (Vec::new(), bytes.len());
     loop {
@@ -101,6 +113,15 @@ mod tests {
         );
         assert_eq!(&bytes[response.end..], b"HTTP/1.1 200");
         assert_eq!(parse(&bytes[..response.end - 1]).unwrap(), None);
+    }
+
+    #[test]
+    fn a_request_is_whole_when_its_body_is_there() {
+        let bytes = b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n[]GET / HTTP/1.1\r\n\r\n";
+        let (start, end) = request(bytes).unwrap();
+        assert_eq!(&bytes[start..end], b"[]");
+        assert_eq!(request(&bytes[..end - 1]), None);
+        assert_eq!(request(&bytes[end..]), Some((18, 18)));
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Connections, in the thousands, in one thread.
 
 mod crowd;
-mod http;
+pub mod http;
 mod receiver;
 mod setup;
-mod websocket;
+pub mod websocket;
 mod wire;
 
 pub use crowd::{Crowd, Id};

@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use memchr::memmem;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
+
+use super::http;
 
 const LISTENER: Token = Token(usize::MAX);
 const ANSWER: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
@@ -118,7 +119,7 @@ impl Receiver {
                 }
             }
         }
-        while let Some(end) = whole(&connection.input) {
+        while let Some((_, end)) = http::request(&connection.input) {
             on(&connection.input[..end]);
             connection.input.drain(..end);
             self.answers
@@ -139,13 +140,4 @@ impl Receiver {
             }
         }
     }
-}
-
-// Where the first request ends, if all of it is there.
-fn whole(input: &[u8]) -> Option<usize> {
-    let head = memmem::find(input, b"\r\n\r\n")?;
-    let text = std::str::from_utf8(&input[..head]).ok()?;
-    let length: usize = super::http::header(text, "content-length")?.parse().ok()?;
-    let end = head + 4 + length;
-    (input.len() >= end).then_some(end)
 }

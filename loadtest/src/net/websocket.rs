@@ -1,9 +1,11 @@
-//! WebSocket frames as a client needs them for measuring: whole text messages out, whole messages in.
+//! WebSocket frames as measuring needs them: whole text messages out, whole messages in.
 //!
 //! The mask is four zero bytes: the protocol allows it, a server unmasks it like any other, and the generator saves a
 //! pass over every byte that it sends.
 
 use anyhow::{Result, bail};
+
+const MASK: [u8; 4] = [0; 4];
 
 /// What the front of a buffer holds.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,34 +22,41 @@ pub enum Frame {
     Partial,
 }
 
-/// Appends one text message.
+/// Appends one text message of a client.
 pub fn push_text(out: &mut Vec<u8>, payload: &[u8]) {
-    push(out, 0x1, payload);
+    push(out, 0x1, Some(MASK), payload);
+}
+
+/// Appends one text message of a server.
+pub fn push_server_text(out: &mut Vec<u8>, payload: &[u8]) {
+    push(out, 0x1, None, payload);
 }
 
 /// Appends the answer to a ping.
 pub fn push_pong(out: &mut Vec<u8>, payload: &[u8]) {
-    push(out, 0xA, payload);
+    push(out, 0xA, Some(MASK), payload);
 }
 
-fn push(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
+fn push(out: &mut Vec<u8>, opcode: u8, mask: Option<[u8; 4]>, payload: &[u8]) {
+    let masked = u8::from(mask.is_some()) << 7;
     out.push(0x80 | opcode);
     match payload.len() {
-        short @ 0..=125 => out.push(0x80 | short as u8),
+        short @ 0..=125 => out.push(masked | short as u8),
         medium @ 126..=65_535 => {
-            out.push(0x80 | 126);
+            out.push(masked | 126);
             out.extend_from_slice(&(medium as u16).to_be_bytes());
         }
         long => {
-            out.push(0x80 | 127);
+            out.push(masked | 127);
             out.extend_from_slice(&(long as u64).to_be_bytes());
         }
     }
-    out.extend_from_slice(&[0; 4]);
+    out.extend(mask.into_iter().flatten());
     out.extend_from_slice(payload);
 }
 
-/// Looks at the front of `bytes`. Servers that are measured here send each message in one frame; others are refused.
+/// Looks at the front of `bytes`. Servers that are measured here send each message in one frame; others are refused. A
+/// mask is that of [`push_text`]: the payload stands as it is.
 pub fn parse(bytes: &[u8]) -> Result<Frame> {
     let &[first, second, ..] = bytes else {
         return Ok(Frame::Partial);
@@ -55,6 +64,7 @@ pub fn parse(bytes: &[u8]) -> Result<Frame> {
     let Some((start, length)) = extent(bytes, second & 0x7F) else {
         return Ok(Frame::Partial);
     };
+    let start = start + usize::from(second >> 7) * MASK.len();
     let end = start + length;
     if bytes.len() < end {
         return Ok(Frame::Partial);
@@ -96,21 +106,15 @@ fn close_code(payload: &[u8]) -> u16 {
 mod tests {
     use super::*;
 
-    // As a server frames it: the same without a mask.
-    fn from_server(opcode: u8, payload: &[u8]) -> Vec<u8> {
-        let mut masked = Vec::new();
-        push(&mut masked, opcode, payload);
-        masked[1] &= 0x7F;
-        let mask = masked.len() - payload.len() - 4;
-        masked.drain(mask..mask + 4);
-        masked
-    }
-
     #[test]
     fn a_message_of_each_length_is_read_whole() {
-        for length in [0, 125, 126, 65_535, 65_536] {
+        for (length, mask) in [0, 125, 126, 65_535, 65_536]
+            .into_iter()
+            .flat_map(|length| [(length, None), (length, Some(MASK))])
+        {
             let payload = vec![b'x'; length];
-            let bytes = from_server(0x1, &payload);
+            let mut bytes = Vec::new();
+            push(&mut bytes, 0x1, mask, &payload);
             let Frame::Text { start, end } = parse(&bytes).unwrap() else {
                 panic!("no text of {length}")
             };
@@ -125,9 +129,8 @@ mod tests {
 
     #[test]
     fn a_goodbye_says_its_code() {
-        assert_eq!(
-            parse(&from_server(0x8, &1001u16.to_be_bytes())).unwrap(),
-            Frame::Close { code: 1001 }
-        );
+        let mut bytes = Vec::new();
+        push(&mut bytes, 0x8, None, &1001u16.to_be_bytes());
+        assert_eq!(parse(&bytes).unwrap(), Frame::Close { code: 1001 });
     }
 }
