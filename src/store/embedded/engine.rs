@@ -70,15 +70,18 @@ impl Engine {
         self.queue.push(job, !self.inline, &self.stats);
     }
 
-    /// What the commit thread does again and again; waits so long for something to do. Seals where nothing comes.
-    pub fn commit_round(&self, patience: Duration) {
+    /// What the commit thread does again and again; waits so long for something to do. Seals where nothing comes. Returns how
+    /// many jobs there were.
+    pub fn commit_round(&self, patience: Duration) -> usize {
         let jobs = self.queue.take(patience);
+        let many = jobs.len();
         let mut committer = lock(&self.committer);
         if jobs.is_empty() {
             committer.seal(self);
         } else {
             committer.round(self, jobs);
         }
+        many
     }
 
     /// Waits until everything queued before is dealt with; whether it is durable.

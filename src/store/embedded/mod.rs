@@ -66,6 +66,9 @@ use crate::id::SessionId;
 
 /// After a group the commit thread waits so long for the next before it proves the last one durable.
 const SEAL_AFTER: Duration = Duration::from_millis(500);
+/// How far apart groups begin at least while records come together: each costs a write, a sync and two changes of threads,
+/// so waiting for more of them is cheaper. A record that comes alone is never kept waiting.
+const APART: Duration = Duration::from_millis(1);
 /// How often the index thread looks whether something is ripe.
 const KEEP_EVERY: Duration = Duration::from_millis(250);
 /// How often the space thread looks whether there is room.
@@ -295,7 +298,9 @@ fn threads(engine: &Arc<Engine>, stop: &Arc<AtomicBool>) -> io::Result<Vec<JoinH
     Ok(vec![
         spawn("commit", |engine, _| {
             while !engine.queue.is_done() {
-                engine.commit_round(SEAL_AFTER);
+                let began = std::time::Instant::now();
+                let jobs = engine.commit_round(SEAL_AFTER);
+                std::thread::sleep(pause(jobs, began.elapsed()));
             }
         })?,
         spawn("index", |engine, stop| {
@@ -313,8 +318,29 @@ fn threads(engine: &Arc<Engine>, stop: &Arc<AtomicBool>) -> io::Result<Vec<JoinH
     ])
 }
 
+/// How long the commit thread waits after a round of so many jobs, which it began to wait for so long ago.
+fn pause(jobs: usize, took: Duration) -> Duration {
+    match jobs {
+        0 | 1 => Duration::ZERO,
+        _ => APART.saturating_sub(took),
+    }
+}
+
 fn random() -> io::Result<[u8; 32]> {
     let mut bytes = [0; 32];
     chance::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_that_come_together_wait_for_more_and_one_that_comes_alone_does_not() {
+        let soon = Duration::from_micros(300);
+        assert_eq!(pause(1, soon), Duration::ZERO);
+        assert_eq!(pause(2, soon), APART - soon);
+        assert_eq!(pause(2, Duration::from_secs(1)), Duration::ZERO);
+    }
 }

@@ -195,7 +195,9 @@ impl Life {
             3..=4 => self.put_away(session),
             5 => self.load(session),
             6 => self.forget(session),
-            7 => self.world.engine().commit_round(std::time::Duration::ZERO),
+            7 => {
+                self.world.engine().commit_round(std::time::Duration::ZERO);
+            }
             _ => self.commit(session),
         }
     }
