@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use rustix::buffer::spare_capacity;
+use rustix::net::{RecvFlags, recv};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -53,7 +54,8 @@ impl Wire {
         let room = into.capacity() - into.len();
         let mut read = None;
         let result = self.stream.try_io(Interest::READABLE, || {
-            let bytes = rustix::io::read(&self.stream, spare_capacity(into))?;
+            // Not `read`, on whose way through the kernel more lies that files need.
+            let (bytes, _) = recv(&self.stream, spare_capacity(into), RecvFlags::empty())?;
             // Room was left, so the socket is empty: saying so now spares the call that would find it out.
             match bytes > 0 && bytes < room {
                 true => {
