@@ -67,7 +67,7 @@ use crate::id::SessionId;
 /// After a group the commit thread waits so long for the next before it proves the last one durable.
 const SEAL_AFTER: Duration = Duration::from_millis(500);
 /// How far apart groups begin at least while records come together: each costs a write, a sync and two changes of threads,
-/// so waiting for more of them is cheaper. A record that comes alone is never kept waiting.
+/// so waiting for more of them is cheaper. After one that came alone nobody is kept waiting.
 const APART: Duration = Duration::from_millis(1);
 /// How often the index thread looks whether something is ripe.
 const KEEP_EVERY: Duration = Duration::from_millis(250);
