@@ -1,7 +1,7 @@
 //! Bayeux clients in the thousands: set up one after another, then served together.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
@@ -9,6 +9,11 @@ use memchr::memmem;
 use serde_json::{Value, json};
 
 use crate::net::{Crowd, Id, Setup};
+
+/// How long what a request asked for may take to come, while a client is set up.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long goodbyes may take to be answered.
+const GOODBYE: Duration = Duration::from_secs(5);
 
 /// How clients are connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -122,7 +127,8 @@ impl Newcomer {
         mut wanted: impl FnMut(&Value) -> Option<T>,
     ) -> Result<T> {
         let mut messages = self.request(channel, json!({"data": data}))?;
-        loop {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
             if let Some(found) = messages.iter().find_map(&mut wanted) {
                 return Ok(found);
             }
@@ -134,6 +140,7 @@ impl Newcomer {
                 }
             };
         }
+        bail!("what was published on {channel} was accepted, and never answered")
     }
 
     // One request and everything that came up to and with its reply.
@@ -275,6 +282,26 @@ impl Clients {
             }
             Ok(())
         })
+    }
+
+    /// Everybody says goodbye, and is served no more. A server that answers by closing the connection has understood.
+    pub fn leave(&mut self) -> Result<()> {
+        for member in &mut self.members {
+            let goodbye = member.message("\"channel\":\"/meta/disconnect\"");
+            self.crowd.send(member.publish, &goodbye)?;
+        }
+        let answer = memmem::Finder::new(b"\"/meta/disconnect\"");
+        let (mut owed, end) = (self.members.len(), Instant::now() + GOODBYE);
+        while owed > 0 && Instant::now() < end {
+            let heard = self.crowd.turn(Duration::from_millis(10), |_, _, message| {
+                owed = owed.saturating_sub(answer.find_iter(message).count());
+                Ok(())
+            });
+            if heard.is_err() {
+                owed = owed.saturating_sub(1);
+            }
+        }
+        Ok(())
     }
 
     /// Reads what waits for a client that was paused.

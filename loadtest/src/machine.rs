@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use rustix::param::clock_ticks_per_second;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_setaffinity};
@@ -29,6 +29,9 @@ pub fn raise_descriptors() -> Result<u64> {
 
 /// Keeps this process on one core.
 pub fn stay_on(core: usize) -> Result<()> {
+    if core >= CpuSet::MAX_CPU {
+        bail!("there is no core {core} to measure from");
+    }
     let mut set = CpuSet::new();
     set.set(core);
     sched_setaffinity(None, &set)

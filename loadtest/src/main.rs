@@ -18,6 +18,7 @@ mod limit;
 mod machine;
 mod mark;
 mod net;
+mod options;
 mod pace;
 mod peer;
 mod people;
@@ -31,6 +32,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use serde_json::json;
 
 use report::{Report, progress};
 use server::Start;
@@ -133,6 +135,9 @@ fn main() -> ExitCode {
         Ok(report) if report.is_right() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {
+            if cli.json {
+                println!("{}", json!({"wrong": [format!("{error:#}")]}));
+            }
             eprintln!("loadtest: {error:#}");
             ExitCode::FAILURE
         }

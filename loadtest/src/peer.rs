@@ -1,16 +1,19 @@
 //! Servers to compare with: other people's, started by `loadtest/peers/start`, and what the machine allows.
 
-use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 
 use crate::bayeux::{Door, Transport};
 use crate::machine::Process;
-use crate::server::end;
+use crate::server::{await_line, end};
+
+/// How long it may take until it is ready: the first time its packages are fetched.
+const READY: Duration = Duration::from_secs(900);
 
 /// What Parlor is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -60,21 +63,31 @@ impl Kind {
         }
     }
 
-    fn command(self, port: u16) -> Result<Command> {
+    /// The first rate at least, in messages a second, on which its warming up is built.
+    pub fn warm_rate(self) -> f64 {
+        match self {
+            Self::CometdJava => 12_000.0,
+            Self::CometdNode | Self::Faye | Self::Limit | Self::LimitOneRequest => 0.0,
+        }
+    }
+
+    fn command(self, port: u16, cores: &str) -> Result<Command> {
         let port = port.to_string();
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "TERM"]);
         match self {
             Self::Limit | Self::LimitOneRequest => {
+                let core = cores.split([',', '-']).next().unwrap_or(cores);
                 command
                     .arg(std::env::current_exe()?)
-                    .args(["--core", "0", "limit", &port]);
+                    .args(["--core", core, "limit", &port]);
                 if self == Self::LimitOneRequest {
                     command.arg("--rides");
                 }
             }
             Self::CometdJava | Self::CometdNode | Self::Faye => {
                 command
+                    .env("PEERS_CORES", cores)
                     .arg("bash")
                     .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/start"))
                     .args([self.name(), &port, "maxInterval=60000"]);
@@ -85,23 +98,20 @@ impl Kind {
 }
 
 impl Peer {
-    /// Starts it; the first time its packages are fetched.
-    pub fn start(kind: Kind) -> Result<Self> {
+    /// Starts it on the cores that Parlor has, too; `limit` has one thread, and the first of them.
+    pub fn start(kind: Kind, cores: &str) -> Result<Self> {
         let at = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
         let mut child = kind
-            .command(at.port())?
+            .command(at.port(), cores)?
             .stdout(Stdio::piped())
             .stdin(Stdio::null())
             .spawn()
             .context("starting a peer")?;
         let output = child.stdout.take().context("a peer without output")?;
-        for line in BufReader::new(output).lines() {
-            if line?.starts_with("ready ") {
-                return Ok(Self { child, at });
-            }
-        }
-        end(&mut child);
-        bail!("{} ended before it was ready", kind.name())
+        let peer = Self { child, at };
+        await_line(output, READY, |line| line.strip_prefix("ready ").map(drop))
+            .with_context(|| kind.name())?;
+        Ok(peer)
     }
 
     /// Where it answers.
@@ -121,6 +131,7 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        end(&mut self.child);
+        // How others end is their affair.
+        let _ = end(&mut self.child);
     }
 }

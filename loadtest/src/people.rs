@@ -73,7 +73,7 @@ pub fn agent<'a>(parlor: &Parlor, sessions: impl IntoIterator<Item = &'a str>) -
     Ok(newcomer)
 }
 
-/// The data of a customer's message. Keys are hexadecimal and texts plain: nothing needs escaping.
+/// The data of a customer's message. Keys are base64 or hexadecimal, and texts plain: nothing needs escaping.
 pub fn send_message(chat: &Chat, mark: Mark, size: usize) -> String {
     format!(
         "{{\"operation\":\"sendMessage\",\"secureKey\":\"{}\",\"message\":\"{}\"}}",
@@ -153,4 +153,14 @@ pub fn subscribing(number: usize) -> String {
 /// What the server says of itself, as Prometheus would read it.
 pub fn metrics(parlor: &Parlor) -> Result<String> {
     Setup::http(parlor.internal, "/metrics")?.fetch()
+}
+
+/// One number of [`metrics`], by its name without labels.
+pub fn metric(metrics: &str, name: &str) -> Result<f64> {
+    let value = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value
+        .and_then(|value| value.parse().ok())
+        .with_context(|| format!("the server's metrics have no {name}"))
 }

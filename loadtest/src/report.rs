@@ -1,6 +1,7 @@
 //! What a run prints: a table, or one JSON object.
 
 use std::fmt;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
@@ -10,6 +11,7 @@ pub struct Report {
     title: String,
     columns: Vec<&'static str>,
     rows: Vec<Vec<Cell>>,
+    results: Vec<(&'static str, Cell)>,
     wrong: Vec<String>,
 }
 
@@ -37,6 +39,11 @@ impl Report {
         self.rows.push(cells);
     }
 
+    /// What the lines come to.
+    pub fn result(&mut self, name: &'static str, value: Cell) {
+        self.results.push((name, value));
+    }
+
     /// Something that may not be: the run fails.
     pub fn wrong(&mut self, what: impl IntoIterator<Item = String>) {
         self.wrong.extend(what);
@@ -55,7 +62,11 @@ impl Report {
     /// As one object.
     pub fn json(&self) -> Value {
         let rows: Vec<Value> = self.rows.iter().map(|row| self.object(row)).collect();
-        json!({"title": self.title, "rows": rows, "wrong": self.wrong})
+        let results = self.results.iter();
+        let results: Map<_, _> = results
+            .map(|(name, value)| ((*name).to_owned(), value.json()))
+            .collect();
+        json!({"title": self.title, "rows": rows, "results": results, "wrong": self.wrong})
     }
 
     fn object(&self, row: &[Cell]) -> Value {
@@ -95,6 +106,9 @@ impl fmt::Display for Report {
                 .zip(&widths)
                 .map(|(cell, width)| format!("{cell:>width$}"));
             writeln!(f, "  {}", cells.collect::<Vec<_>>().join("  "))?;
+        }
+        for (name, value) in &self.results {
+            writeln!(f, "  {name}: {value}")?;
         }
         self.wrong
             .iter()
@@ -141,4 +155,25 @@ pub fn number(number: f64, decimals: usize) -> Cell {
 /// One line on stderr that says how far a run is.
 pub fn progress(line: impl fmt::Display) {
     eprintln!("… {line}");
+}
+
+/// A run that takes long says now and then how far it is.
+#[derive(Debug)]
+pub struct Sometimes(Instant);
+
+impl Sometimes {
+    const EVERY: Duration = Duration::from_secs(10);
+
+    /// For the first time in ten seconds.
+    pub fn new() -> Self {
+        Self(Instant::now() + Self::EVERY)
+    }
+
+    /// Says it where it is time.
+    pub fn say(&mut self, line: impl FnOnce() -> String) {
+        if Instant::now() >= self.0 {
+            *self = Self::new();
+            progress(line());
+        }
+    }
 }

@@ -7,12 +7,19 @@ use clap::Args;
 
 use crate::machine::{self, Process};
 use crate::mark::Mark;
+use crate::options::{positive, seconds};
 use crate::pace::{Clock, Pace};
-use crate::report::progress;
+use crate::report::{Sometimes, progress};
 use crate::tally::{Latency, Tally};
 
 /// After the last message of a step: how long what is owed may take.
 const DRAIN: Duration = Duration::from_secs(20);
+
+/// After a run: what comes twice comes late.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Of what was due, the share that may be missing where a rate holds: p99 is that of what came.
+const MISSING_MAX: f64 = 0.01;
 
 /// Messages that are sent before what has come is read again.
 const BURST: usize = 32;
@@ -29,25 +36,29 @@ pub trait Scene {
     fn readers(&self) -> u64;
     /// The server, for its CPU time.
     fn server(&self) -> Process;
+    /// Everybody says goodbye, so that the server has nobody to remember.
+    fn leave(&mut self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// How long a rate is held.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Steps {
     /// Seconds of each step before its measuring begins.
-    #[arg(long, value_name = "S", default_value_t = 1.0)]
+    #[arg(long, value_name = "S", default_value_t = 1.0, value_parser = seconds)]
     pub warm: f64,
     /// Measured seconds of each step.
-    #[arg(long, value_name = "S", default_value_t = 3.0)]
+    #[arg(long, value_name = "S", default_value_t = 3.0, value_parser = positive)]
     pub length: f64,
     /// The highest p99, in milliseconds, at which a rate counts as held.
-    #[arg(long, value_name = "MS", default_value_t = 25.0)]
+    #[arg(long, value_name = "MS", default_value_t = 25.0, value_parser = positive)]
     pub bound: f64,
     /// The first rate, messages per second.
-    #[arg(long, value_name = "RATE", default_value_t = 2_000.0)]
+    #[arg(long, value_name = "RATE", default_value_t = 2_000.0, value_parser = positive)]
     pub from: f64,
     /// Only this rate, no search.
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", value_parser = positive)]
     pub rate: Option<f64>,
     /// Decides in which order they write: the same number, the same order.
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -69,6 +80,8 @@ pub struct Step {
     pub late: f64,
     /// Of the core that lost most to other guests of the machine, the share that it lost while this was measured.
     pub stolen: f64,
+    /// Of what was due in the measured time, the share that never came.
+    pub missing: f64,
     /// It was given up: far more was owed than could still come in time.
     pub overloaded: bool,
 }
@@ -86,14 +99,23 @@ pub struct Stage<S> {
     scene: S,
     clock: Clock,
     tally: Tally,
-    expected: u64,
+    word: Sometimes,
     came: Vec<(usize, Mark)>,
 }
 
 impl Step {
     /// Whether the server kept up.
     pub fn holds(&self, bound: f64) -> bool {
-        !self.overloaded && self.latency.p99 <= bound
+        !self.overloaded && self.missing <= MISSING_MAX && self.latency.p99 <= bound
+    }
+
+    // Why it does not hold, if not for its p99.
+    fn trouble(&self) -> String {
+        match self.missing {
+            _ if self.overloaded => ", overloaded".to_owned(),
+            missing if missing > MISSING_MAX => format!(", {:.0} % never came", missing * 100.0),
+            _ => String::new(),
+        }
     }
 }
 
@@ -105,7 +127,7 @@ impl<S: Scene> Stage<S> {
             scene,
             clock: Clock::start(),
             tally,
-            expected: 0,
+            word: Sometimes::new(),
             came: Vec::new(),
         }
     }
@@ -115,9 +137,11 @@ impl<S: Scene> Stage<S> {
         &mut self.scene
     }
 
-    /// What is wrong so far.
-    pub fn wrong(&self) -> Vec<String> {
-        self.tally.wrong(self.expected)
+    /// Listens a little longer, and lets everybody go. What was wrong, in all.
+    pub fn end(&mut self) -> Result<Vec<String>> {
+        self.quiet(LINGER)?;
+        self.scene.leave()?;
+        Ok(self.tally.wrong())
     }
 
     /// The highest rate that holds: rising by a third until one does not, then between the two;
@@ -133,13 +157,13 @@ impl<S: Scene> Stage<S> {
                 step.latency.p99,
                 step.cpu,
                 step.stolen * 100.0,
-                if step.overloaded { ", overloaded" } else { "" }
+                step.trouble()
             ));
             seen(&step);
             Ok((step, step.holds(steps.bound)))
         };
         if let Some(rate) = steps.rate {
-            return once(self, rate).map(|(step, _)| Some(step));
+            return once(self, rate).map(|(step, holds)| holds.then_some(step));
         }
         let mut run = |stage: &mut Self, rate: f64| match once(stage, rate)? {
             (_, false) => once(stage, rate),
@@ -171,6 +195,7 @@ impl<S: Scene> Stage<S> {
 
     /// Nobody writes for so long, and everybody goes on polling.
     pub fn quiet(&mut self, length: Duration) -> Result<()> {
+        self.word = Sometimes::new();
         let end = self.clock.now() + length;
         while self.clock.now() < end {
             self.turn(Duration::from_millis(10))?;
@@ -184,6 +209,9 @@ impl<S: Scene> Stage<S> {
             Duration::from_secs_f64(steps.warm),
             Duration::from_secs_f64(steps.length),
         );
+        self.word = Sometimes::new();
+        // What was lost before is not this step's.
+        let debt = self.tally.owed();
         let begin = self.clock.now();
         let (from, until) = (begin + warm, begin + warm + length);
         self.tally.measure(from, until);
@@ -195,19 +223,20 @@ impl<S: Scene> Stage<S> {
             if before.is_none() && self.clock.now() >= from {
                 before = Some(self.sample()?);
             }
-            overloaded = self.owed() as f64 > (rate * self.scene.readers() as f64).max(2_000.0);
+            let owed = self.tally.owed().saturating_sub(debt) as f64;
+            overloaded = owed > (rate * self.scene.readers() as f64).max(2_000.0);
         }
+        let measured = self.clock.now().min(until).saturating_sub(from);
         let (cpu, stolen) = self.used_since(before)?;
-        self.drain()?;
-        let delivered = self.tally.measured as f64 / length.as_secs_f64();
-        let latency = self.tally.latency();
+        self.drain(debt)?;
         Ok(Step {
             offered: rate,
-            delivered,
-            latency,
+            delivered: self.tally.measured as f64 / measured.as_secs_f64().max(1e-3),
+            latency: self.tally.latency(),
             cpu,
             late: late.as_secs_f64() * 1e3,
             stolen,
+            missing: self.tally.missing(),
             overloaded,
         })
     }
@@ -239,7 +268,7 @@ impl<S: Scene> Stage<S> {
             let Some(due) = pace.due(now) else { break };
             late = late.max(now - due);
             self.scene.write(due)?;
-            self.expected += self.scene.readers();
+            self.tally.owe(due, self.scene.readers());
         }
         Ok(late)
     }
@@ -250,16 +279,15 @@ impl<S: Scene> Stage<S> {
         for (stream, mark) in self.came.drain(..) {
             self.tally.saw(stream, mark, now);
         }
+        let tally = &self.tally;
+        self.word
+            .say(|| format!("{} delivered, {} owed", tally.delivered, tally.owed()));
         Ok(())
     }
 
-    fn owed(&self) -> u64 {
-        self.expected.saturating_sub(self.tally.delivered)
-    }
-
-    fn drain(&mut self) -> Result<()> {
+    fn drain(&mut self, debt: u64) -> Result<()> {
         let end = self.clock.now() + DRAIN;
-        while self.owed() > 0 && self.clock.now() < end {
+        while self.tally.owed() > debt && self.clock.now() < end {
             self.turn(Duration::from_millis(1))?;
         }
         Ok(())

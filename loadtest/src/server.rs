@@ -1,23 +1,31 @@
-//! The server that is measured: Parlor itself, started fresh on a scratch folder, or a peer.
+//! The server that is measured: Parlor itself, started fresh on a scratch folder.
 
 use std::fs::Permissions;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
 use tempfile::TempDir;
 
 use crate::interrupt;
 use crate::machine::Process;
+use crate::report::progress;
 
 /// The token of the agents that the generator plays, and its SHA-256 for the configuration.
 pub const AGENT_TOKEN: &str = "loadtest-agent";
 const AGENT_TOKEN_SHA256: &str = "742f688c6f6b5b66c2d01d0ed28dc8c3c8a66ecc3150269e2e072e32d5a3edab";
+
+/// How long it may take until it is ready: under valgrind, with a million chats, a thousand times what it takes by itself.
+const READY: Duration = Duration::from_secs(120);
+/// How long it may take to end: it finishes what it has begun.
+const ENDING: Duration = Duration::from_secs(30);
 
 /// How a Parlor to be measured is started.
 #[derive(Args, Clone, Debug)]
@@ -56,6 +64,15 @@ pub struct Parlor {
 }
 
 impl Start {
+    /// With a binary that stays the same from now on.
+    pub fn built(&self) -> Result<Self> {
+        let server = Some(self.binary()?);
+        Ok(Self {
+            server,
+            ..self.clone()
+        })
+    }
+
     /// Starts it on a fresh folder, with more options before those of the command line, which beat them.
     pub fn parlor(&self, options: &[&str]) -> Result<Parlor> {
         let binary = self.binary()?;
@@ -101,15 +118,17 @@ impl Start {
             .spawn()
             .context("starting the server")?;
         interrupt::remember(child.id(), folder.path());
-        let (public, internal) = ready(&mut child)?;
-        Ok(Parlor {
+        let output = child.stdout.take().context("a server without output")?;
+        let mut parlor = Parlor {
             child,
             binary,
             start: self,
             folder: Some(folder),
-            public,
-            internal,
-        })
+            public: SocketAddr::from(([127, 0, 0, 1], 0)),
+            internal: SocketAddr::from(([127, 0, 0, 1], 0)),
+        };
+        (parlor.public, parlor.internal) = await_line(output, READY, addresses)?;
+        Ok(parlor)
     }
 
     fn binary(&self) -> Result<PathBuf> {
@@ -169,6 +188,8 @@ impl Parlor {
         if at_once {
             self.child.kill()?;
             self.child.wait()?;
+        } else {
+            end(&mut self.child)?;
         }
         drop(self);
         let began = Instant::now();
@@ -179,38 +200,69 @@ impl Parlor {
 
 impl Drop for Parlor {
     fn drop(&mut self) {
-        end(&mut self.child);
+        if let Err(error) = end(&mut self.child) {
+            progress(format_args!("the server: {error:#}"));
+        }
         interrupt::forget(self.child.id());
     }
 }
 
-/// Ends a child: politely, and if that does not help within ten seconds, at once.
-pub fn end(child: &mut Child) {
+/// Ends a child, if it has not ended: politely, and if that does not help in time, at once.
+///
+/// # Errors
+///
+/// It did not end in time, or not well.
+pub fn end(child: &mut Child) -> Result<()> {
+    if matches!(child.try_wait(), Ok(Some(_))) {
+        return Ok(());
+    }
     if let Some(pid) = rustix::process::Pid::from_raw(child.id().cast_signed()) {
         // It may have ended by itself.
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
     }
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + ENDING;
     while Instant::now() < deadline {
-        if matches!(child.try_wait(), Ok(Some(_)) | Err(_)) {
-            return;
+        if let Some(status) = child.try_wait()? {
+            return status
+                .success()
+                .then_some(())
+                .with_context(|| format!("it was told to end, and ended with {status}"));
         }
-        std::thread::sleep(Duration::from_millis(10));
+        thread::sleep(Duration::from_millis(10));
     }
-    let _ = child.kill();
-    let _ = child.wait();
+    child.kill()?;
+    child.wait()?;
+    bail!("it did not end within {} s", ENDING.as_secs())
 }
 
-fn ready(child: &mut Child) -> Result<(SocketAddr, SocketAddr)> {
-    let output = child.stdout.take().context("a server without output")?;
-    for line in BufReader::new(output).lines() {
-        let line = line?;
-        if let Some(addresses) = line.strip_prefix("parlor ready public=http://") {
-            let (public, internal) = addresses
-                .split_once(" internal=http://")
-                .context("a strange ready line")?;
-            return Ok((public.parse()?, internal.parse()?));
+/// The first line of a child's output in which `wanted` finds something.
+///
+/// # Errors
+///
+/// The output ends before, or `patience` does.
+pub fn await_line<T: Send + 'static>(
+    output: ChildStdout,
+    patience: Duration,
+    wanted: fn(&str) -> Option<T>,
+) -> Result<T> {
+    let (say, said) = mpsc::channel();
+    thread::spawn(move || {
+        let lines = BufReader::new(output).lines();
+        let found = lines.map_while(Result::ok).find_map(|line| wanted(&line));
+        // Nobody listens any more where patience has ended.
+        found.map(|found| say.send(found))
+    });
+    said.recv_timeout(patience).map_err(|error| match error {
+        mpsc::RecvTimeoutError::Timeout => {
+            anyhow!("it is not ready after {} s", patience.as_secs())
         }
-    }
-    bail!("the server ended before it was ready")
+        mpsc::RecvTimeoutError::Disconnected => anyhow!("it ended before it was ready"),
+    })
+}
+
+// Of the line that says that the server is ready.
+fn addresses(line: &str) -> Option<(SocketAddr, SocketAddr)> {
+    let addresses = line.strip_prefix("parlor ready public=http://")?;
+    let (public, internal) = addresses.split_once(" internal=http://")?;
+    Some((public.parse().ok()?, internal.parse().ok()?))
 }

@@ -1,6 +1,7 @@
 //! `bayeux`: publish → delivered to oneself, and fan-out, on Parlor or any other Bayeux server.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -9,10 +10,12 @@ use clap::Args;
 use crate::bayeux::{Clients, Door, Newcomer, Transport, Who};
 use crate::machine::Process;
 use crate::mark::Mark;
+use crate::options::some;
 use crate::people::{self, Chat};
 use crate::report::{Report, count, number, progress, text};
 use crate::scene::{Scene, Stage, Step, Steps};
 use crate::server::{Parlor, Start};
+use crate::tally::STRANGE;
 use crate::turns::Turns;
 
 /// What is asked of the server.
@@ -28,10 +31,10 @@ pub struct Options {
     #[arg(long, value_enum, default_value = "websocket")]
     pub transport: Transport,
     /// Clients that publish to themselves.
-    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = some)]
     pub clients: usize,
-    /// Instead: one publishes to this many.
-    #[arg(long, value_name = "N")]
+    /// Instead: one publishes to this many. Parlor's are agents, on WebSockets.
+    #[arg(long, value_name = "N", value_parser = some)]
     pub fan_out: Option<usize>,
     /// Bytes of a text.
     #[arg(long, value_name = "BYTES", default_value_t = 200)]
@@ -63,8 +66,15 @@ pub fn run(options: &Options, start: &Start) -> Result<Report> {
         }
     };
     let mut report = Report::new(title(options), &COLUMNS);
-    measure(options, &target, &mut report)?;
+    let held = measure(options, &target, &mut report)?;
+    result(&mut report, held.as_ref());
     Ok(report)
+}
+
+/// What a search comes to.
+pub fn result(report: &mut Report, held: Option<&Step>) {
+    let held = held.map_or_else(|| text("none"), |step| number(step.delivered, 0));
+    report.result("held, delivered/s", held);
 }
 
 /// Runs the search on a server, and puts every step and what was wrong into the report. Returns the highest rate held.
@@ -97,7 +107,7 @@ fn search<S: Scene>(
     seen: &mut impl FnMut(&Step),
 ) -> Result<(Option<Step>, Vec<String>)> {
     let best = stage.search(steps, seen)?;
-    Ok((best, stage.wrong()))
+    Ok((best, stage.end()?))
 }
 
 fn title(options: &Options) -> String {
@@ -165,6 +175,13 @@ impl Target<'_> {
     }
 }
 
+/// Channels of this run alone: whom a server still remembers of an earlier one does not listen to them.
+fn prefix() -> String {
+    static RUNS: AtomicU32 = AtomicU32::new(0);
+    let run = RUNS.fetch_add(1, Ordering::Relaxed);
+    format!("/load/{}-{run}", std::process::id())
+}
+
 /// Where a writer writes to.
 enum Address {
     Chat(Chat),
@@ -201,6 +218,7 @@ struct ToOneself {
 impl ToOneself {
     fn new(options: &Options, target: &Target<'_>) -> Result<Self> {
         let (mut clients, mut addresses) = (Clients::new()?, Vec::new());
+        let prefix = prefix();
         for number in 0..options.clients {
             let (newcomer, address) = match target {
                 Target::Parlor(parlor) => {
@@ -208,7 +226,7 @@ impl ToOneself {
                     (newcomer, Address::Chat(chat))
                 }
                 Target::Other { door, .. } => {
-                    let channel = format!("/load/{number}");
+                    let channel = format!("{prefix}/{number}");
                     (
                         subscriber(door, options.transport, &channel)?,
                         Address::Channel(channel),
@@ -246,10 +264,17 @@ impl Scene for ToOneself {
 
     fn turn(&mut self, timeout: Duration, came: &mut Vec<(usize, Mark)>) -> Result<()> {
         self.clients.turn(timeout, |who, message| {
-            let own = Mark::all(message).filter(|mark| who == Who::Client(mark.writer as usize));
-            came.extend(own.map(|mark| (mark.writer as usize, mark)));
+            came.extend(Mark::all(message).map(|mark| {
+                let writer = mark.writer as usize;
+                let own = who == Who::Client(writer);
+                (if own { writer } else { STRANGE }, mark)
+            }));
             Ok(())
         })
+    }
+
+    fn leave(&mut self) -> Result<()> {
+        self.clients.leave()
     }
 
     fn streams(&self) -> usize {
@@ -284,7 +309,7 @@ impl FanOut {
             }
             Target::Other { door, .. } => (
                 Newcomer::handshake(door, options.transport, true)?,
-                Address::Channel("/load/all".to_owned()),
+                Address::Channel(format!("{}/all", prefix())),
             ),
         };
         clients.add(writer)?;
@@ -330,6 +355,10 @@ impl Scene for FanOut {
             }
             Ok(())
         })
+    }
+
+    fn leave(&mut self) -> Result<()> {
+        self.clients.leave()
     }
 
     fn streams(&self) -> usize {

@@ -6,14 +6,16 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
 use crate::bayeux::{Clients, Transport, Who};
-use crate::commands::bayeux::{COLUMNS, cells};
+use crate::commands::bayeux::{COLUMNS, cells, result};
 use crate::machine::Process;
 use crate::mark::Mark;
 use crate::net::{Id, Setup};
+use crate::options::some;
 use crate::people::{self, Chat};
-use crate::report::{Report, progress};
+use crate::report::{Report, number, progress};
 use crate::scene::{Scene, Stage, Steps};
 use crate::server::{Parlor, Start};
+use crate::tally::STRANGE;
 use crate::turns::Turns;
 
 /// How customers write.
@@ -34,13 +36,13 @@ pub struct Options {
     #[arg(long, value_enum, default_value = "websocket")]
     pub door: Door,
     /// Chats.
-    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = some)]
     pub chats: usize,
     /// Agents, who share the chats evenly.
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = some)]
     pub agents: usize,
     /// Of a hundred messages, so many are written by agents.
-    #[arg(long, value_name = "PERCENT", default_value_t = 0)]
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=100))]
     pub agent_share: u64,
     /// Bytes of a text.
     #[arg(long, value_name = "BYTES", default_value_t = 200)]
@@ -86,11 +88,13 @@ pub fn run(options: &Options, start: &Start) -> Result<Report> {
     let best = stage.search(&options.steps, |step| {
         report.row(cells(step, options.steps.bound))
     })?;
+    result(&mut report, best.as_ref());
     if let (Some(best), None) = (best, options.steps.rate) {
         let half = stage.step(best.offered / 2.0, &options.steps)?;
         report.row(cells(&half, options.steps.bound));
+        report.result("p99 at half of that, ms", number(half.latency.p99, 2));
     }
-    report.wrong(stage.wrong());
+    report.wrong(stage.end()?);
     Ok(report)
 }
 
@@ -212,15 +216,32 @@ impl Scene for Conversation {
     }
 
     fn turn(&mut self, timeout: Duration, came: &mut Vec<(usize, Mark)>) -> Result<()> {
-        let (chats, first_agent) = (self.chats.len(), self.first_agent);
-        self.clients.turn(timeout, |who, message| {
+        let Self {
+            clients,
+            customers,
+            agents,
+            first_agent,
+            ..
+        } = self;
+        clients.turn(timeout, |who, message| {
             let Who::Client(client) = who else {
                 return accepted(message);
             };
-            // What one wrote comes back to oneself as well: only the other's counts.
-            let theirs = Mark::all(message)
-                .filter(|mark| (client >= first_agent) == ((mark.writer as usize) < chats));
-            came.extend(theirs.map(|mark| (mark.writer as usize, mark)));
+            for mark in Mark::all(message) {
+                let writer = mark.writer as usize;
+                let by_customer = writer < customers.len();
+                // What one wrote comes back to oneself as well: only the other's counts.
+                if by_customer != (client >= *first_agent) {
+                    continue;
+                }
+                let is_theirs = if by_customer {
+                    agents[writer] == client
+                } else {
+                    let reader = customers.get(writer - customers.len());
+                    matches!(reader, Some(Customer::Bayeux(reader)) if *reader == client)
+                };
+                came.push((if is_theirs { writer } else { STRANGE }, mark));
+            }
             Ok(())
         })
     }

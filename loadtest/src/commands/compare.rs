@@ -5,6 +5,7 @@ use clap::{Args, ValueEnum};
 
 use crate::bayeux::Transport;
 use crate::commands::bayeux::{self, Target};
+use crate::options::{positive, some};
 use crate::peer::{Kind, Peer};
 use crate::report::{Report, number, progress, text};
 use crate::scene::{Step, Steps};
@@ -13,7 +14,7 @@ use crate::server::Start;
 /// Against whom, at what, and how often.
 #[derive(Args, Clone, Debug)]
 pub struct Options {
-    /// The peers; all unless given.
+    /// The peers; all but limit-one-request unless given.
     #[arg(
         long,
         value_enum,
@@ -30,16 +31,16 @@ pub struct Options {
     )]
     pub matches: Vec<Match>,
     /// How often each is measured, in turn with the other.
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = some)]
     pub rounds: usize,
     /// Clients that publish to themselves.
-    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = some)]
     pub clients: usize,
     /// Readers of a fan-out.
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = some)]
     pub readers: usize,
     /// Seconds of load before a peer's figures count, instead of what it is known to need.
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", value_parser = positive)]
     pub warm_up: Option<f64>,
     /// The rates.
     #[command(flatten)]
@@ -109,14 +110,16 @@ pub fn run(options: &Options, start: &Start) -> Result<Report> {
         ),
         &columns,
     );
+    // An edit of the sources while it runs changes nothing.
+    let start = start.built()?;
     for &kind in &options.peers {
-        let peer = Peer::start(kind)?;
+        let peer = Peer::start(kind, &start.server_cores)?;
         for &game in options
             .matches
             .iter()
             .filter(|game| kind.speaks(game.transport()))
         {
-            play(game, kind, &peer, options, start, &mut report)?;
+            play(game, kind, &peer, options, &start, &mut report)?;
         }
     }
     Ok(report)
@@ -135,26 +138,7 @@ fn play(
         door: peer.door(),
         process: peer.process(),
     };
-    let warm_up = options.warm_up.unwrap_or(kind.warm_up());
-    progress(format_args!(
-        "{} warms up for {warm_up} s at {game:?}",
-        kind.name()
-    ));
-    // At first far below what it holds: one that is not warm yet is slow. At last more than the first step asks of it, for what
-    // is compiled, and how, depends on the load.
-    let parts = [0.25, 0.5, 1.0, 2.0];
-    for part in parts {
-        let steps = Steps {
-            rate: Some(asked.steps.from * part),
-            length: warm_up / parts.len() as f64,
-            ..asked.steps
-        };
-        let asked = bayeux::Options {
-            steps,
-            ..asked.clone()
-        };
-        bayeux::measure(&asked, &other, &mut scratch())?;
-    }
+    warm_up(game, kind, &other, options)?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for round in 1..=options.rounds {
         progress(format_args!("round {round}: parlor, {game:?}"));
@@ -165,21 +149,66 @@ fn play(
         report.wrong(own.take_wrong());
         drop(parlor);
         progress(format_args!("round {round}: {}, {game:?}", kind.name()));
-        // What a peer loses under load is its own affair: it shows in the rate that it holds.
-        theirs.push(bayeux::measure(&asked, &other, &mut scratch())?.unwrap_or_default());
+        let mut own = scratch();
+        theirs.push(bayeux::measure(&asked, &other, &mut own)?.unwrap_or_default());
+        // What a peer loses or mixes up under load is said; it shows in the rate that it holds, too.
+        for what in own.take_wrong() {
+            progress(format_args!("{}: {what}", kind.name()));
+        }
     }
     let (our, their) = (median(&ours), median(&theirs));
+    let compared = our.delivered > 0.0 && their.delivered > 0.0;
+    report.wrong((!compared).then(|| {
+        let name = kind.name();
+        format!("at {game:?} there is no rate that both hold, Parlor and {name}")
+    }));
     report.row(vec![
         text(format!("{game:?}")),
         text(kind.name()),
         number(our.delivered, 0),
         number(their.delivered, 0),
-        number(our.delivered / their.delivered.max(1.0), 2),
+        if compared {
+            number(our.delivered / their.delivered, 2)
+        } else {
+            text("none")
+        },
         number(our.cpu, 1),
         number(their.cpu, 1),
         number(our.latency.p99, 1),
         number(their.latency.p99, 1),
     ]);
+    Ok(())
+}
+
+// At first far below what it holds: one that is not warm yet is slow. At last more than the first step asks of it, for what
+// is compiled, and how, depends on the load.
+fn warm_up(game: Match, kind: Kind, peer: &Target<'_>, options: &Options) -> Result<()> {
+    let length = options.warm_up.unwrap_or(kind.warm_up());
+    progress(format_args!(
+        "{} warms up for {length} s at {game:?}",
+        kind.name()
+    ));
+    let hot = Steps {
+        from: options.steps.from.max(kind.warm_rate()),
+        ..options.steps
+    };
+    let asked = game.options(&Options {
+        steps: hot,
+        ..options.clone()
+    });
+    let parts = [0.25, 0.5, 1.0, 2.0];
+    for part in parts {
+        let steps = Steps {
+            rate: Some(asked.steps.from * part),
+            length: length / parts.len() as f64,
+            ..asked.steps
+        };
+        let asked = bayeux::Options {
+            steps,
+            ..asked.clone()
+        };
+        bayeux::measure(&asked, peer, &mut scratch())?;
+    }
     Ok(())
 }
 

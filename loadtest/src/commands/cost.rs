@@ -12,6 +12,7 @@ use clap::{Args, ValueEnum};
 
 use crate::commands::chat::{self, Conversation};
 use crate::commands::dormant;
+use crate::options::{positive, seconds, some};
 use crate::report::{Report, count, number, progress, text};
 use crate::scene::{Stage, Steps};
 use crate::server::{Parlor, Start};
@@ -56,21 +57,22 @@ pub struct Options {
         long,
         value_name = "N",
         value_delimiter = ',',
-        default_value = "100,1000,10000"
+        default_value = "100,1000,10000",
+        value_parser = some
     )]
     pub chats: Vec<usize>,
     /// Dormant chats beside a hundred live ones.
-    #[arg(long, value_name = "N", value_delimiter = ',')]
+    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = some)]
     pub dormant: Vec<usize>,
     /// Messages that are counted.
-    #[arg(long, value_name = "N", default_value_t = 2_000)]
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub messages: u32,
     /// Messages per second, low enough for a server that is being counted.
-    #[arg(long, value_name = "RATE", default_value_t = 100.0)]
+    #[arg(long, value_name = "RATE", default_value_t = 100.0, value_parser = positive)]
     pub rate: f64,
     /// Seconds to let pass before, and after with the counting on: beginning the chats leaves something to be done, and so
     /// do the messages, such as the writing of the index a minute later where they are more than some 20,000.
-    #[arg(long, value_name = "S", default_value_t = 75.0)]
+    #[arg(long, value_name = "S", default_value_t = 75.0, value_parser = seconds)]
     pub settle: f64,
     /// At most so many system calls a message, else the run fails.
     #[arg(long, value_name = "N")]
@@ -175,10 +177,14 @@ fn measure(
     stage.step(options.rate, &steps)?;
     stage.quiet(Duration::from_secs_f64(options.settle))?;
     let total = counter.stop(parlor, profiles)? as f64;
-    if let Some(wrong) = stage.wrong().first() {
+    if let Some(wrong) = stage.end()?.first() {
         bail!("while it was counted, {wrong}");
     }
-    Ok((total - quiet).max(0.0) / f64::from(options.messages))
+    let each = (total - quiet) / f64::from(options.messages);
+    if each < 1.0 {
+        bail!("{total} {unit:?} with messages and {quiet} without: what counts them is at fault");
+    }
+    Ok(each)
 }
 
 impl Unit {

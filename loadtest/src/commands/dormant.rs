@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::machine::disk_use;
 use crate::net::{Crowd, Receiver, Setup, request};
+use crate::options::{positive, some};
 use crate::people::{self, Chat};
 use crate::report::{Cell, Report, number, progress, text};
 use crate::server::{Parlor, Start};
@@ -21,11 +22,14 @@ const DOORS: usize = 128;
 #[derive(Args, Clone, Debug)]
 pub struct Options {
     /// Async chats, each with a push subscription.
-    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = some)]
     pub chats: usize,
-    /// Of them, so many are woken by a refresh, one after another.
-    #[arg(long, value_name = "N", default_value_t = 2_000)]
+    /// Of them, so many are woken by a refresh.
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = some)]
     pub wake: usize,
+    /// Chats that are woken a second; how long it takes counts from when it was due.
+    #[arg(long, value_name = "RATE", default_value_t = 100.0, value_parser = positive)]
+    pub wake_rate: f64,
     /// Seconds that they may take at most to go dormant.
     #[arg(long, value_name = "S", default_value_t = 300)]
     pub patience: u64,
@@ -82,7 +86,7 @@ pub fn run(options: &Options, start: &Start) -> Result<Report> {
         1,
         "MiB",
     ));
-    wake(&parlor, &woken, options.seed, &mut report)?;
+    wake(options, &parlor, &woken, &mut report)?;
     let (parlor, took) = parlor.restart(true)?;
     report.row(row("ready again after kill -9", took.as_secs_f64(), 2, "s"));
     drop(parlor);
@@ -96,6 +100,7 @@ pub fn asleep(chats: usize, start: &Start) -> Result<Parlor> {
     let options = Options {
         chats,
         wake: 1,
+        wake_rate: 1.0,
         patience: 600,
         seed: 1,
     };
@@ -214,28 +219,30 @@ fn fall_asleep(options: &Options, parlor: &Parlor) -> Result<Duration> {
 
 // The server's own count of those in memory.
 fn live(parlor: &Parlor) -> Result<f64> {
-    let text = people::metrics(parlor)?;
-    let value = text
-        .lines()
-        .find_map(|line| line.strip_prefix("parlor_sessions_live "));
-    value
-        .and_then(|value| value.parse().ok())
-        .context("the server does not say how many sessions are live")
+    people::metric(&people::metrics(parlor)?, "parlor_sessions_live")
 }
 
-fn wake(parlor: &Parlor, chats: &[(String, Chat)], seed: u64, report: &mut Report) -> Result<()> {
+// Over one connection; who waits for the one before counts that, too.
+fn wake(
+    options: &Options,
+    parlor: &Parlor,
+    chats: &[(String, Chat)],
+    report: &mut Report,
+) -> Result<()> {
     let mut door = Setup::http(parlor.public, people::REST)?;
     let mut latencies = Histogram::<u64>::new(3)?;
-    let mut turns = Turns::new(chats.len(), seed);
-    for _ in 0..chats.len() {
+    let mut turns = Turns::new(chats.len(), options.seed);
+    let began = Instant::now();
+    for number in 0..chats.len() {
+        let due = began + Duration::from_secs_f64(number as f64 / options.wake_rate);
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
         let (user, chat) = &chats[turns.next()];
         let body = format!(
             "userId={user}&secureKey={}&alias=1&transcriptPosition=1",
             chat.key
         );
-        let began = Instant::now();
         let reply: Value = door.post(&people::rest_path(chat, "refresh"), people::FORM, &body)?;
-        latencies.record(began.elapsed().as_nanos() as u64)?;
+        latencies.record(due.elapsed().as_nanos() as u64)?;
         if reply["statusCode"] != 0 || reply["messages"].as_array().is_none_or(Vec::is_empty) {
             report.wrong([format!("a chat that slept is not whole: {reply}")]);
         }

@@ -5,13 +5,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use clap::Args;
 
-use crate::bayeux::{Clients, Transport};
+use crate::bayeux::{Clients, Transport, Who};
 use crate::machine::Process;
 use crate::mark::Mark;
 use crate::net::Setup;
+use crate::options::some;
 use crate::people::{self, Chat};
 use crate::report::{Report, count, number, progress, text};
 use crate::server::{Parlor, Start};
+use crate::tally::{STRANGE, Tally};
 
 /// Who is connected, and what happens to them.
 #[derive(Args, Clone, Debug)]
@@ -20,7 +22,7 @@ pub struct Options {
     #[arg(long, value_enum, default_value = "websocket")]
     pub transport: Transport,
     /// Customers, each with a chat.
-    #[arg(long, value_name = "N", default_value_t = 15_000)]
+    #[arg(long, value_name = "N", default_value_t = 15_000, value_parser = some)]
     pub clients: usize,
     /// The text that each WebSocket client sends once, in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = 16_384)]
@@ -63,13 +65,20 @@ pub fn run(options: &Options, start: &Start, descriptors: u64) -> Result<Report>
     let chats = enter(options, &parlor, &mut clients)?;
     quiet(&mut clients, Duration::from_secs(5))?;
     report.row(line("fresh", options, server, empty)?);
+    let mut seen = Seen(Tally::new(chats.len()));
     match options.transport {
-        Transport::Websocket => write_once(options, &chats, &mut clients, &mut report)?,
-        Transport::LongPolling => deliver(options, &parlor, &chats, &mut clients, &mut report)?,
+        Transport::Websocket => write_once(options, &chats, &mut clients, &mut seen)?,
+        Transport::LongPolling => deliver(options, &parlor, &chats, &mut clients, &mut seen)?,
     }
+    seen.await_all(&mut clients)?;
     report.row(line("after traffic", options, server, empty)?);
-    quiet(&mut clients, Duration::from_secs(options.quiet))?;
+    progress(format_args!("quiet for {} s", options.quiet));
+    let end = Instant::now() + Duration::from_secs(options.quiet);
+    while Instant::now() < end {
+        seen.turn(&mut clients, Duration::from_millis(50))?;
+    }
     report.row(line("quiet again", options, server, empty)?);
+    report.wrong(seen.0.wrong());
     Ok(report)
 }
 
@@ -116,29 +125,13 @@ fn write_once(
     options: &Options,
     chats: &[Chat],
     clients: &mut Clients,
-    report: &mut Report,
+    seen: &mut Seen,
 ) -> Result<()> {
-    let mut seen = 0;
     for (client, chat) in chats.iter().enumerate() {
-        let mark = Mark {
-            writer: client as u32,
-            number: 1,
-            due: Duration::ZERO,
-        };
-        clients.publish(
-            client,
-            people::SERVICE,
-            &people::send_message(chat, mark, options.size),
-        )?;
-        clients.turn(Duration::ZERO, |_, message| {
-            seen += Mark::all(message).count();
-            Ok(())
-        })?;
+        let message = people::send_message(chat, seen.next(client, 1), options.size);
+        clients.publish(client, people::SERVICE, &message)?;
+        seen.turn(clients, Duration::ZERO)?;
     }
-    await_all(clients, &mut seen, chats.len())?;
-    report.wrong(
-        (seen != chats.len()).then(|| format!("{seen} of {} messages came back", chats.len())),
-    );
     Ok(())
 }
 
@@ -148,41 +141,54 @@ fn deliver(
     parlor: &Parlor,
     chats: &[Chat],
     clients: &mut Clients,
-    report: &mut Report,
+    seen: &mut Seen,
 ) -> Result<()> {
     let mut writer = Setup::http(parlor.public, people::REST)?;
-    let (mut seen, all) = (0, chats.len() * options.deliveries as usize);
     for number in 1..=options.deliveries {
         for (client, chat) in chats.iter().enumerate() {
-            let mark = Mark {
-                writer: client as u32,
-                number,
-                due: Duration::ZERO,
-            };
-            let body = people::rest_message(chat, "deprecated", mark, 200);
+            let body = people::rest_message(chat, "deprecated", seen.next(client, number), 200);
             let reply = writer.post(&people::rest_path(chat, "send"), people::FORM, &body)?;
             if reply["statusCode"] != 0 {
                 bail!("a message was refused: {reply}");
             }
-            clients.turn(Duration::ZERO, |_, message| {
-                seen += Mark::all(message).count();
-                Ok(())
-            })?;
+            seen.turn(clients, Duration::ZERO)?;
         }
         progress(format_args!("delivery {number} is written"));
     }
-    await_all(clients, &mut seen, all)?;
-    report.wrong((seen != all).then(|| format!("{seen} of {all} deliveries came")));
     Ok(())
 }
 
-fn await_all(clients: &mut Clients, seen: &mut usize, all: usize) -> Result<()> {
-    let end = Instant::now() + Duration::from_secs(30);
-    while *seen < all && Instant::now() < end {
-        clients.turn(Duration::from_millis(10), |_, message| {
-            *seen += Mark::all(message).count();
-            Ok(())
-        })?;
+/// What was written, and has come.
+struct Seen(Tally);
+
+impl Seen {
+    // The mark of a client's message: it is owed from now on.
+    fn next(&mut self, client: usize, number: u32) -> Mark {
+        self.0.owe(Duration::ZERO, 1);
+        Mark {
+            writer: client as u32,
+            number,
+            due: Duration::ZERO,
+        }
     }
-    Ok(())
+
+    fn turn(&mut self, clients: &mut Clients, timeout: Duration) -> Result<()> {
+        clients.turn(timeout, |who, message| {
+            for mark in Mark::all(message) {
+                let writer = mark.writer as usize;
+                let own = who == Who::Client(writer);
+                self.0
+                    .saw(if own { writer } else { STRANGE }, mark, Duration::ZERO);
+            }
+            Ok(())
+        })
+    }
+
+    fn await_all(&mut self, clients: &mut Clients) -> Result<()> {
+        let end = Instant::now() + Duration::from_secs(30);
+        while self.0.owed() > 0 && Instant::now() < end {
+            self.turn(clients, Duration::from_millis(10))?;
+        }
+        Ok(())
+    }
 }

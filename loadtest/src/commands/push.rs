@@ -1,19 +1,21 @@
 //! `push`: signed notifications to a receiver of a given latency, alone or beside one that is down.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::bayeux::Clients;
-use crate::commands::bayeux::{COLUMNS, cells};
+use crate::commands::bayeux::{COLUMNS, cells, result};
 use crate::machine::Process;
 use crate::mark::Mark;
 use crate::net::{Receiver, Setup};
+use crate::options::{positive, some};
 use crate::people::{self, Chat};
-use crate::report::{Cell, Report, number, progress, text};
+use crate::report::{Cell, Report, Sometimes, number, progress, text};
 use crate::scene::{Scene, Stage, Step, Steps};
 use crate::server::{Parlor, Start};
+use crate::tally::{STRANGE, Tally};
 use crate::turns::Turns;
 
 /// Secrets of the two destinations, as an operator would give them.
@@ -27,14 +29,14 @@ const AGENTS: usize = 50;
 #[derive(Args, Clone, Debug)]
 pub struct Options {
     /// Chats with a push subscription.
-    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = some)]
     pub chats: usize,
     /// How long a receiver takes to answer, in milliseconds.
     #[arg(long, value_name = "MS", default_value_t = 5)]
     pub latency: u64,
     /// A second receiver, for half of the chats, is down for so many seconds, twice; beside it the first is measured at
     /// a fixed rate (--rate, 2,000 a second unless given).
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", value_parser = positive)]
     pub down: Option<f64>,
     /// Bytes of a text.
     #[arg(long, value_name = "BYTES", default_value_t = 200)]
@@ -71,10 +73,11 @@ fn alone(options: &Options, mut stage: Stage<Notifications>) -> Result<Report> {
         options.chats, options.latency
     );
     let mut report = Report::new(title, &COLUMNS);
-    stage.search(&options.steps, |step| {
+    let held = stage.search(&options.steps, |step| {
         report.row(cells(step, options.steps.bound))
     })?;
-    report.wrong(stage.wrong());
+    result(&mut report, held.as_ref());
+    report.wrong(stage.end()?);
     Ok(report)
 }
 
@@ -97,54 +100,57 @@ fn beside(options: &Options, mut stage: Stage<Notifications>, seconds: f64) -> R
         ],
     );
     let rate = options.steps.rate.unwrap_or(2_000.0);
-    let needed = (2.0 * rate * seconds / OWED_MAX).ceil();
+    let needed = (2.0 * rate * seconds / OWED_MAX).ceil().max(2.0);
     if needed > options.chats as f64 {
-        bail!("so long an outage owes each chat more pushes than are kept: --chats {needed}");
+        bail!(
+            "half of so few chats would be owed more pushes each than are kept: --chats {needed}"
+        );
     }
+    let up = Steps {
+        rate: Some(rate),
+        ..options.steps
+    };
+    let down = Steps {
+        length: seconds,
+        ..up
+    };
     for _ in 0..2 {
-        let up = stage.step(
-            rate,
-            &Steps {
-                rate: Some(rate),
-                ..options.steps
-            },
-        )?;
-        report.row(line("up", &up, stage.scene().server, None)?);
+        phase("up", &mut stage, &up, &mut report)?;
         stage.scene().other.fall();
-        let down = stage.step(
-            rate,
-            &Steps {
-                rate: Some(rate),
-                length: seconds,
-                ..options.steps
-            },
-        )?;
-        let memory = line("down", &down, stage.scene().server, None)?;
-        report.row(memory);
+        phase("down", &mut stage, &down, &mut report)?;
         let caught_up = stage.scene().rise()?;
         progress(format_args!(
             "it is back, and has what it missed at {caught_up:.0} a second"
         ));
-        report.row(vec![
-            text("back"),
-            text(""),
-            text(""),
-            text(""),
-            text(""),
-            text(""),
-            number(caught_up, 0),
-        ]);
+        let mut back = vec![text("back")];
+        back.resize(6, text(""));
+        back.push(number(caught_up, 0));
+        report.row(back);
     }
-    report.wrong(stage.wrong());
-    let missing = stage.scene().missing();
+    report.wrong(stage.end()?);
+    let other = stage.scene().received.wrong();
     report.wrong(
-        (missing > 0)
-            .then(|| format!("{missing} pushes never reached the receiver that had been down")),
+        other
+            .into_iter()
+            .map(|what| format!("{what}, by the receiver that had been down")),
     );
     Ok(report)
 }
 
-fn line(other: &str, step: &Step, server: Process, caught_up: Option<f64>) -> Result<Vec<Cell>> {
+fn phase(
+    other: &str,
+    stage: &mut Stage<Notifications>,
+    steps: &Steps,
+    report: &mut Report,
+) -> Result<()> {
+    let step = stage.step(steps.rate.unwrap_or(steps.from), steps)?;
+    report.row(line(other, &step, stage.scene().server)?);
+    let cut = step.overloaded;
+    report.wrong(cut.then(|| format!("the rate was too high while the other was {other}")));
+    Ok(())
+}
+
+fn line(other: &str, step: &Step, server: Process) -> Result<Vec<Cell>> {
     Ok(vec![
         text(other),
         number(step.delivered, 0),
@@ -152,7 +158,7 @@ fn line(other: &str, step: &Step, server: Process, caught_up: Option<f64>) -> Re
         number(step.latency.p99, 2),
         number(step.cpu, 1),
         number(server.resident()? as f64 / 1_048_576.0, 1),
-        caught_up.map_or_else(|| text(""), |rate| number(rate, 0)),
+        text(""),
     ])
 }
 
@@ -165,7 +171,8 @@ struct Notifications {
     /// Chats from here on are the other receiver's.
     others: usize,
     written: Vec<u32>,
-    received: Vec<u32>,
+    /// By the other receiver; what was under way when it fell comes twice, and may.
+    received: Tally,
     turns: Turns,
     size: usize,
     server: Process,
@@ -204,7 +211,10 @@ impl Notifications {
             clients.add(people::agent(parlor, theirs)?)?;
         }
         progress(format_args!("{} chats are subscribed", options.chats));
-        let (written, received) = (vec![0; chats.len()], vec![0; chats.len()]);
+        let (written, received) = (
+            vec![0; chats.len()],
+            Tally::new(chats.len()).with_repetitions(),
+        );
         let (size, server) = (options.size, parlor.process());
         let mut all = Self {
             clients,
@@ -224,8 +234,8 @@ impl Notifications {
 
     // The agents' own arrivals are pushed too.
     fn settle(&mut self) -> Result<()> {
-        let end = std::time::Instant::now() + Duration::from_secs(1);
-        while std::time::Instant::now() < end {
+        let end = Instant::now() + Duration::from_secs(1);
+        while Instant::now() < end {
             self.turn(Duration::from_millis(1), &mut Vec::new())?;
         }
         Ok(())
@@ -235,30 +245,24 @@ impl Notifications {
     fn rise(&mut self) -> Result<f64> {
         self.other.rise()?;
         let (mut came, mut first) = (Vec::new(), None);
-        let mut last = std::time::Instant::now();
-        while self.missing() > 0 {
+        let (mut last, mut word) = (Instant::now(), Sometimes::new());
+        while self.received.owed() > 0 {
+            let before = self.received.owed();
             if last.elapsed() > Duration::from_secs(120) {
                 bail!(
-                    "the receiver is back, and for two minutes none of the {} pushes came that are still missing",
-                    self.missing()
+                    "the receiver is back, and for two minutes none of the {before} pushes came that are still missing"
                 );
             }
-            let before = self.missing();
             self.turn(Duration::from_millis(1), &mut came)?;
-            if self.missing() < before {
-                last = std::time::Instant::now();
+            if self.received.owed() < before {
+                last = Instant::now();
                 first.get_or_insert((last, before));
             }
+            word.say(|| format!("it is back, and {before} pushes are missing"));
         }
         Ok(first.map_or(0.0, |(since, count)| {
-            f64::from(count) / since.elapsed().as_secs_f64()
+            count as f64 / since.elapsed().as_secs_f64()
         }))
-    }
-
-    fn missing(&self) -> u32 {
-        (self.others..self.chats.len())
-            .map(|chat| self.written[chat] - self.received[chat])
-            .sum()
     }
 }
 
@@ -272,6 +276,9 @@ impl Scene for Notifications {
             .chain((second < self.chats.len()).then_some(second))
         {
             self.written[chat] += 1;
+            if chat >= self.others {
+                self.received.owe(due, 1);
+            }
             let mark = Mark {
                 writer: chat as u32,
                 number: self.written[chat],
@@ -293,12 +300,12 @@ impl Scene for Notifications {
         self.good.turn(wait, |request| {
             came.extend(Mark::all(request).map(|mark| (mark.writer as usize, mark)))
         })?;
-        let received = &mut self.received;
+        let (received, others) = (&mut self.received, self.others);
         self.other.turn(Duration::ZERO, |request| {
             for mark in Mark::all(request) {
-                // Counted by number: one that was under way when the receiver fell comes twice, and may.
-                let last = &mut received[mark.writer as usize];
-                *last = (*last).max(mark.number);
+                let chat = mark.writer as usize;
+                let stream = if chat < others { STRANGE } else { chat };
+                received.saw(stream, mark, mark.due);
             }
         })
     }

@@ -12,6 +12,7 @@ use clap::Args;
 
 use crate::machine::disk_use;
 use crate::net::Receiver;
+use crate::options::{positive, some};
 use crate::people;
 use crate::report::{Report, number, progress, text};
 use crate::server::{Parlor, Start};
@@ -30,19 +31,19 @@ const REMOVALS: f64 = 1.0;
 #[derive(Args, Clone, Debug)]
 pub struct Options {
     /// Minutes of it.
-    #[arg(long, value_name = "MIN", default_value_t = 60.0)]
+    #[arg(long, value_name = "MIN", default_value_t = 60.0, value_parser = positive)]
     pub minutes: f64,
     /// Chats at a time: a quarter each over WebSocket, long-polling, REST, and with a push subscription.
-    #[arg(long, value_name = "N", default_value_t = 200)]
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = some)]
     pub chats: usize,
     /// Seconds that a chat lives.
-    #[arg(long, value_name = "S", default_value_t = 60.0)]
+    #[arg(long, value_name = "S", default_value_t = 60.0, value_parser = positive)]
     pub life: f64,
     /// Messages per second in all of them.
-    #[arg(long, value_name = "RATE", default_value_t = 300.0)]
+    #[arg(long, value_name = "RATE", default_value_t = 300.0, value_parser = positive)]
     pub rate: f64,
     /// Seconds between two looks at the server.
-    #[arg(long, value_name = "S", default_value_t = 5.0)]
+    #[arg(long, value_name = "S", default_value_t = 5.0, value_parser = positive)]
     pub every: f64,
     /// How long the disk may take to come back to its level at the end, in seconds. Whoever was told something over a
     /// WebSocket is known to have it by the next connect, so chats are kept for [cometd] timeout besides their own times.
@@ -197,19 +198,13 @@ impl Look {
 
     fn of(parlor: &Parlor, began: Instant) -> Result<Self> {
         let metrics = people::metrics(parlor)?;
-        let value = |name: &str| -> f64 {
-            let line = metrics
-                .lines()
-                .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-            line.and_then(|value| value.parse().ok())
-                .unwrap_or_default()
-        };
+        let value = |name: &str| people::metric(&metrics, name);
         Ok(Self {
             at: began.elapsed().as_secs_f64(),
-            memory: value("process_resident_memory_bytes") / 1_048_576.0,
-            descriptors: value("process_open_fds"),
-            tasks: value("parlor_tasks"),
-            live: value("parlor_sessions_live"),
+            memory: value("process_resident_memory_bytes")? / 1_048_576.0,
+            descriptors: value("process_open_fds")?,
+            tasks: value("parlor_tasks")?,
+            live: value("parlor_sessions_live")?,
             disk: disk_use(parlor.folder())? as f64 / 1e6,
         })
     }

@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::bayeux::{Clients, Newcomer, Transport, Who};
 use crate::machine::Process;
 use crate::mark::Mark;
+use crate::options::some;
 use crate::people::{self, Chat};
 use crate::report::{Report, number, progress, text};
 use crate::server::{Parlor, Start};
@@ -20,10 +21,10 @@ const WINDOW: u32 = 16;
 #[derive(Args, Clone, Debug)]
 pub struct Options {
     /// Megabytes of text that the viewer does not read.
-    #[arg(long, value_name = "MB", default_value_t = 60)]
+    #[arg(long, value_name = "MB", default_value_t = 60, value_parser = some)]
     pub megabytes: usize,
     /// Bytes of a text.
-    #[arg(long, value_name = "BYTES", default_value_t = 16_384)]
+    #[arg(long, value_name = "BYTES", default_value_t = 16_384, value_parser = some)]
     pub size: usize,
     /// The server's `maxInterval` in the second run, in which the viewer sleeps for longer than that.
     #[arg(long, value_name = "MS", default_value_t = 2_000)]
@@ -129,11 +130,12 @@ struct Play {
     seen: Seen,
 }
 
-/// What the viewer has seen; by index each once, so what comes again is looked over.
+/// What the viewer has seen.
 #[derive(Default)]
 struct Seen {
     last: u32,
     gaps: u32,
+    again: u32,
 }
 
 impl Seen {
@@ -141,6 +143,8 @@ impl Seen {
         if mark.number > self.last {
             self.gaps += mark.number - self.last - 1;
             self.last = mark.number;
+        } else {
+            self.again += 1;
         }
     }
 }
@@ -270,14 +274,13 @@ impl Play {
 
     fn wrong(&self) -> Vec<String> {
         let lost = self.written - self.seen.last + self.seen.gaps;
-        (lost > 0)
-            .then(|| {
-                format!(
-                    "{lost} of {} messages never reached the viewer",
-                    self.written
-                )
-            })
-            .into_iter()
+        let counts = [
+            (lost, "never reached the viewer"),
+            (self.seen.again, "reached the viewer again"),
+        ];
+        let counts = counts.iter().filter(|(count, _)| *count > 0);
+        counts
+            .map(|(count, what)| format!("{count} of {} messages {what}", self.written))
             .collect()
     }
 }

@@ -67,6 +67,12 @@ impl Talk {
                 say(line, &reply(id, channel));
                 self.channels.entry(subscription).or_default().push(client);
             }
+            b"/meta/disconnect" => {
+                self.channels
+                    .values_mut()
+                    .for_each(|listeners| listeners.retain(|&listener| listener != client));
+                say(line, &reply(id, channel));
+            }
             _ => self.publish((client, line), id, channel, message, say)?,
         }
         Ok(())

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use memchr::memmem;
 
 use super::Options;
-use super::said::{Said, Sayings, heard, joined};
+use super::said::{Arrivals, Said, Sayings, heard, joined};
 use crate::bayeux::{Clients, Transport, Who};
 use crate::mark::Mark;
 use crate::net::{Id, Receiver, Setup};
@@ -43,7 +43,10 @@ pub struct Life<'a> {
     closing: VecDeque<(Duration, Vec<Id>)>,
     said: Sayings,
     begun: u32,
-    delivered: u64,
+    /// Of agents and customers.
+    arrived: Arrivals,
+    /// Of the receiver of pushes, which may be told again.
+    pushed: Arrivals,
     wrong: Vec<String>,
 }
 
@@ -85,7 +88,8 @@ impl<'a> Life<'a> {
             closing: VecDeque::new(),
             said: HashMap::new(),
             begun: 0,
-            delivered: 0,
+            arrived: Arrivals::default(),
+            pushed: Arrivals::default(),
             wrong: Vec::new(),
         };
         for place in 0..options.chats.max(1) {
@@ -104,7 +108,7 @@ impl<'a> Life<'a> {
 
     /// Messages that arrived.
     pub fn delivered(&self) -> u64 {
-        self.delivered
+        self.arrived.delivered + self.pushed.delivered
     }
 
     /// It goes on for so long.
@@ -140,6 +144,13 @@ impl<'a> Life<'a> {
             self.turn(Duration::from_millis(10))?;
         }
         self.wrong.truncate(20);
+        let counts = [
+            (self.arrived.skipped + self.pushed.skipped, "were skipped"),
+            (self.arrived.again, "came again, or too late"),
+        ];
+        let counts = counts.iter().filter(|(count, _)| *count > 0);
+        self.wrong
+            .extend(counts.map(|(count, what)| format!("{count} messages {what}")));
         Ok(std::mem::take(&mut self.wrong))
     }
 
@@ -222,20 +233,21 @@ impl<'a> Life<'a> {
     }
 
     fn turn(&mut self, timeout: Duration) -> Result<()> {
-        let (said, delivered, agents) = (&mut self.said, &mut self.delivered, self.agents.len());
+        let (said, arrived, agents) = (&mut self.said, &mut self.arrived, self.agents.len());
         self.clients.turn(
             timeout.min(Duration::from_millis(5)),
             |who, message| match who {
                 Who::Client(client) if client < agents => {
-                    heard(message, said, delivered);
+                    heard(message, said, arrived);
                     joined(message, said)
                 }
                 Who::Client(_) => Ok(()),
                 Who::Other(_) => accepted(message),
             },
         )?;
+        let pushed = &mut self.pushed;
         self.receiver
-            .turn(Duration::ZERO, |request| heard(request, said, delivered))?;
+            .turn(Duration::ZERO, |request| heard(request, said, pushed))?;
         self.part()
     }
 

@@ -14,21 +14,38 @@ pub type Sayings = HashMap<u32, Said>;
 /// What was said in one chat, and what of it has arrived.
 #[derive(Clone, Copy, Default)]
 pub struct Said {
+    /// Messages of it, numbered from 1.
     pub written: u32,
+    /// The number of the last that has arrived.
     pub heard: u32,
+    /// Its agent has joined.
     pub joined: bool,
+}
+
+/// What has arrived in all chats.
+#[derive(Clone, Copy, Default)]
+pub struct Arrivals {
+    /// Messages, each once and in order.
+    pub delivered: u64,
+    /// Messages that had not come when a later one did.
+    pub skipped: u64,
+    /// Messages that came again, or after a later one.
+    pub again: u64,
 }
 
 /// Agents are told what they wrote themselves, too: only what a customer wrote counts there, and only what an agent wrote
 /// is pushed, so that each counts once.
-pub fn heard(message: &[u8], said: &mut Sayings, delivered: &mut u64) {
+pub fn heard(message: &[u8], said: &mut Sayings, arrivals: &mut Arrivals) {
     for mark in Mark::all(message) {
         let Some(said) = said.get_mut(&mark.writer) else {
             continue;
         };
         if mark.number > said.heard {
-            *delivered += u64::from(mark.number - said.heard);
+            arrivals.delivered += 1;
+            arrivals.skipped += u64::from(mark.number - said.heard - 1);
             said.heard = mark.number;
+        } else {
+            arrivals.again += 1;
         }
     }
 }
