@@ -1,7 +1,9 @@
 //! Reading a session's records: each points to the one before.
 
 use std::io;
+use std::sync::Arc;
 
+use super::disk::File;
 use super::frame::{HEADER_BYTES, Header, Place};
 use super::row::Row;
 use super::segments::Segments;
@@ -30,6 +32,9 @@ pub struct Backwards<'a> {
     number: Option<u32>,
 }
 
+/// A frame, and its payload where that came with the header, as most do. [`frame`] reads the others.
+pub type Glimpse = (Header, Place, Option<Vec<u8>>);
+
 /// The frames of a session from the one at `last` on backwards.
 pub fn backwards(segments: &Segments, session: SessionId, last: Place) -> Backwards<'_> {
     Backwards {
@@ -44,11 +49,31 @@ impl Iterator for Backwards<'_> {
     type Item = Result<(Header, Place, Vec<u8>), Fault>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        self.step(frame)
+    }
+}
+
+impl Backwards<'_> {
+    /// The next of them, at a glance.
+    pub fn glance(&mut self) -> Option<Result<Glimpse, Fault>> {
+        self.step(|segments, place, session| {
+            let (header, bytes) = begin(segments, place, session)?;
+            if bytes.len() < frame_length(&header) {
+                return Ok((header, None));
+            }
+            Ok((header, Some(payload(&header, place, bytes)?)))
+        })
+    }
+
+    fn step<T>(
+        &mut self,
+        read: impl FnOnce(&Segments, Place, SessionId) -> Result<(Header, T), Fault>,
+    ) -> Option<Result<(Header, Place, T), Fault>> {
         if self.at == Place::NOWHERE || self.number == Some(0) {
             return None;
         }
         let place = self.at;
-        let result = frame(self.segments, place, self.session).and_then(|(header, payload)| {
+        let result = read(self.segments, place, self.session).and_then(|(header, payload)| {
             if self.number.is_some_and(|number| number != header.number) {
                 return Err(Fault::Missing(place));
             }
@@ -112,25 +137,44 @@ pub fn frame(
     place: Place,
     session: SessionId,
 ) -> Result<(Header, Vec<u8>), Fault> {
-    let file = open(segments, place)?;
-    let offset = u64::from(place.offset);
-    let mut bytes = vec![0; GUESS_BYTES];
-    let count = file.read_at(&mut bytes, offset).map_err(Fault::Io)?;
-    bytes.truncate(count);
-    let header = check(Header::decode(&bytes), place, session)?;
-    let wanted = HEADER_BYTES + header.payload_bytes as usize;
-    if bytes.len() < wanted {
-        let read = bytes.len();
+    let (header, mut bytes) = begin(segments, place, session)?;
+    let (read, wanted) = (bytes.len(), frame_length(&header));
+    if read < wanted {
         bytes.resize(wanted, 0);
-        file.read_at(&mut bytes[read..], offset + read as u64)
+        open(segments, place)?
+            .read_at(&mut bytes[read..], u64::from(place.offset) + read as u64)
             .map_err(Fault::Io)?;
     }
-    bytes.truncate(wanted);
+    Ok((header, payload(&header, place, bytes)?))
+}
+
+// The header, and what is read with it.
+fn begin(
+    segments: &Segments,
+    place: Place,
+    session: SessionId,
+) -> Result<(Header, Vec<u8>), Fault> {
+    let mut bytes = vec![0; GUESS_BYTES];
+    let count = open(segments, place)?
+        .read_at(&mut bytes, u64::from(place.offset))
+        .map_err(Fault::Io)?;
+    bytes.truncate(count);
+    let header = check(Header::decode(&bytes), place, session)?;
+    Ok((header, bytes))
+}
+
+fn frame_length(header: &Header) -> usize {
+    HEADER_BYTES + header.payload_bytes as usize
+}
+
+// Of all bytes of a frame, and perhaps more.
+fn payload(header: &Header, place: Place, mut bytes: Vec<u8>) -> Result<Vec<u8>, Fault> {
+    bytes.truncate(frame_length(header));
     let payload = bytes.split_off(HEADER_BYTES);
     if !header.is_sound(&payload) {
         return Err(Fault::Damaged(place));
     }
-    Ok((header, payload))
+    Ok(payload)
 }
 
 /// The header of a frame of a session at a place.
@@ -142,7 +186,7 @@ pub fn header(segments: &Segments, place: Place, session: SessionId) -> Result<H
     check(Header::decode(&bytes), place, session)
 }
 
-fn open(segments: &Segments, place: Place) -> Result<std::sync::Arc<dyn super::disk::File>, Fault> {
+fn open(segments: &Segments, place: Place) -> Result<Arc<dyn File>, Fault> {
     segments.file(place.segment).map_err(|error| {
         if error.kind() == io::ErrorKind::NotFound {
             Fault::Missing(place)

@@ -21,6 +21,8 @@ use tell::{Outcome, refuse, tell};
 
 /// How long the commit thread waits for a segment to be made ready before it fails the batch.
 const SEGMENT_PATIENCE: Duration = Duration::from_secs(30);
+/// A buffer that is kept for the next group takes at most so many bytes.
+const SPARE_MAX: usize = 512 << 10;
 
 /// The only writer of the log.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub struct Committer {
     /// Zeros are owed from the head on: a failed write may have left something there.
     soiled: u32,
     copies: ById<SessionId, Row>,
+    /// The buffer of the group before: where each has a new one, megabytes of them wait to be given back.
+    spare: Vec<u8>,
 }
 
 /// What becomes of the jobs of one round.
@@ -52,6 +56,7 @@ impl Committer {
             sealed: true,
             soiled: 0,
             copies: ById::default(),
+            spare: Vec::new(),
         }
     }
 
@@ -64,7 +69,12 @@ impl Committer {
             engine.fail_write(&error);
             return refuse(engine, jobs);
         }
-        let mut group = Group::default();
+        let bytes: usize = jobs.iter().filter_map(needed_bytes).sum();
+        let mut group = Group {
+            buffer: std::mem::take(&mut self.spare),
+            ..Group::default()
+        };
+        group.buffer.reserve(bytes.min(self.room()));
         let mut jobs = jobs.into_iter();
         while let Some(job) = jobs.next() {
             if let Some(job) = self.stage(engine, &mut group, job) {
@@ -303,7 +313,11 @@ impl Committer {
     }
 
     /// Makes the group known, or its failure; then tells whoever waits.
-    fn finish(&mut self, engine: &Engine, group: Group, written: io::Result<()>) {
+    fn finish(&mut self, engine: &Engine, mut group: Group, written: io::Result<()>) {
+        if group.buffer.capacity() <= SPARE_MAX {
+            group.buffer.clear();
+            self.spare = std::mem::take(&mut group.buffer);
+        }
         let failure = written.as_ref().err().map(|error| engine.fail_write(error));
         if failure.is_none() {
             for (header, place) in &group.frames {

@@ -2,7 +2,7 @@
 
 use super::chain::{self, Fault};
 use super::engine::Engine;
-use super::frame::{Header, Place};
+use super::frame::Place;
 use super::hot::{Entry, Kept};
 use super::row::Row;
 use super::stats::add;
@@ -13,8 +13,8 @@ use crate::store::{Error, Record, Snapshot, Stored, codec};
 /// Compaction may move a session while it is read: so often it is looked up again.
 const TRIES: usize = 4;
 
-/// Frames in the order of their writing.
-type Frames = Vec<(Header, Vec<u8>)>;
+/// Frames in the order of their writing. Long ones are not read before they are wanted: a stretch of them would take megabytes.
+type Frames = Vec<chain::Glimpse>;
 
 impl Engine {
     /// Loads a session and wins its ownership.
@@ -173,11 +173,19 @@ impl Reader<'_> {
         let mut after = 0;
         for end in marks.chain([row.tail]) {
             let stretch = self.stretch(end, after)?;
-            after = stretch.last().map_or(after, |(header, _)| header.number);
-            for (header, payload) in stretch {
-                if !self.take(&header, &payload)? {
+            after = stretch.last().map_or(after, |(header, ..)| header.number);
+            for (header, place, payload) in stretch {
+                if header.events == 0 {
+                    continue;
+                }
+                if self.bytes_left == 0 {
                     return Ok(());
                 }
+                let payload = match payload {
+                    Some(payload) => payload,
+                    None => chain::frame(&self.engine.segments, place, self.session)?.1,
+                };
+                self.take(&payload)?;
             }
         }
         Ok(())
@@ -186,25 +194,20 @@ impl Reader<'_> {
     /// The frames up to `end` that come after record `after` and hold what is wanted.
     fn stretch(&self, end: Place, after: u32) -> Result<Frames, Fault> {
         let mut frames = Vec::new();
-        for frame in chain::backwards(&self.engine.segments, self.session, end) {
-            let (header, _, payload) = frame?;
+        let mut backwards = chain::backwards(&self.engine.segments, self.session, end);
+        while let Some(frame) = backwards.glance() {
+            let (header, place, payload) = frame?;
             if header.number <= after || header.next() <= self.from {
                 break;
             }
-            frames.push((header, payload));
+            frames.push((header, place, payload));
         }
         frames.reverse();
         Ok(frames)
     }
 
-    /// Takes the events of a record; whether there is room for another.
-    fn take(&mut self, header: &Header, payload: &[u8]) -> Result<bool, Fault> {
-        if header.events == 0 {
-            return Ok(true);
-        }
-        if self.bytes_left == 0 {
-            return Ok(false);
-        }
+    /// Takes the events of a record.
+    fn take(&mut self, payload: &[u8]) -> Result<(), Fault> {
         let record = decode_record(payload, Place::NOWHERE)?;
         for change in record.changes {
             if let chat::Change::Event(event) = change
@@ -214,7 +217,7 @@ impl Reader<'_> {
             }
         }
         self.bytes_left = self.bytes_left.saturating_sub(payload.len());
-        Ok(true)
+        Ok(())
     }
 }
 

@@ -14,7 +14,10 @@ use super::disk::{Disk, File};
 /// The sub-folder of the log.
 pub const FOLDER: &str = "log";
 const OPEN_MAX: usize = 128;
+/// Bytes of zeros that are synced at once.
 const PIECE_BYTES: usize = 1 << 20;
+/// Bytes of zeros that are written at once: what they take in memory.
+const ZEROS_BYTES: usize = 64 << 10;
 /// Between two pieces of zeros, unless somebody waits for the segment: so that commits do not wait behind all of them. A
 /// piece in this time is several times what the fastest of loads fills.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -302,13 +305,17 @@ impl Segments {
     }
 
     fn zero(&self, file: &dyn File, from: u32, capacity: u32, gently: bool) -> io::Result<()> {
-        let zeros = vec![0; PIECE_BYTES.min(capacity as usize)];
+        let capacity_bytes = capacity as usize;
+        let zeros = vec![0; ZEROS_BYTES.min(capacity_bytes)];
         let mut offset = from as usize;
-        while offset < capacity as usize {
-            let piece = zeros.len().min(capacity as usize - offset);
-            file.write_at(&zeros[..piece], offset as u64)?;
+        while offset < capacity_bytes {
+            let end = capacity_bytes.min(offset + PIECE_BYTES);
+            while offset < end {
+                let part = zeros.len().min(end - offset);
+                file.write_at(&zeros[..part], offset as u64)?;
+                offset += part;
+            }
             file.sync()?;
-            offset += piece;
             if gently && self.stock().waiting == 0 {
                 std::thread::sleep(PAUSE);
             }
