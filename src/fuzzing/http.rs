@@ -56,10 +56,9 @@ pub fn body(bytes: &[u8]) {
     if let Ok(fields) = fields {
         for name in OPERATIONS {
             let operation = Operation::named(name, fields.clone());
-            assert!(
-                !format!("{operation:?}").contains("\\0"),
-                "a NUL came through"
-            );
+            // A backslash is shown as two, and may well stand before a 0.
+            let shown = format!("{operation:?}").replace(r"\\", "");
+            assert!(!shown.contains(r"\0"), "a NUL came through");
         }
     }
 }
