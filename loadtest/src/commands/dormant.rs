@@ -17,6 +17,10 @@ use crate::turns::Turns;
 
 /// Connections that create chats at once: a group commit carries as many.
 const DOORS: usize = 128;
+/// Memory is at its level once it has not shrunk for so long.
+const SETTLED: Duration = Duration::from_secs(30);
+/// Its level is looked for at most so long.
+const SETTLING_MAX: Duration = Duration::from_secs(180);
 
 /// How many chats, and how many of them are woken.
 #[derive(Args, Clone, Debug)]
@@ -186,11 +190,11 @@ fn create(options: &Options, parlor: &Parlor) -> Result<Vec<(String, Chat)>> {
     Ok(kept)
 }
 
-// What has gone to sleep is written to the index a little later, and memory given back a little later still.
+// What has gone to sleep is written to the index half a minute later, and memory given back a little later still.
 fn settle(parlor: &Parlor) -> Result<(Level, Duration)> {
     let (began, mut lowest) = (Instant::now(), Instant::now());
     let mut level = Level::of(parlor)?;
-    while lowest.elapsed() < Duration::from_secs(5) && began.elapsed() < Duration::from_secs(60) {
+    while lowest.elapsed() < SETTLED && began.elapsed() < SETTLING_MAX {
         std::thread::sleep(Duration::from_secs(1));
         let now = Level::of(parlor)?;
         if now.memory < level.memory - level.memory / 100 {

@@ -13,7 +13,8 @@ use super::row::Row;
 use crate::clock::Instant;
 use crate::id::{Epoch, SessionId, SessionMap};
 
-const SHARDS: usize = 64;
+/// Parts of it, each with its lock.
+pub const SHARDS: usize = 64;
 
 /// The sessions in memory.
 #[derive(Debug)]
@@ -60,7 +61,7 @@ pub struct Brief {
 /// Which changed sessions a flush takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Take {
-    /// Those that sleep, moved or are forgotten, up to so many.
+    /// Those that sleep, moved or are forgotten, up to so many of each shard.
     Resting(usize),
     /// All.
     Everything,
@@ -297,8 +298,7 @@ impl Hot {
     }
 
     fn shard(&self, session: SessionId) -> MutexGuard<'_, Shard> {
-        let number = usize::try_from(session.spread() % SHARDS as u64).unwrap_or(0);
-        lock(&self.shards[number])
+        lock(&self.shards[shard_of(session)])
     }
 
     fn sets(&self) -> MutexGuard<'_, Sets> {
@@ -334,6 +334,10 @@ impl Shard {
         let count = limit.min(self.resting.len());
         self.resting.drain(..count).collect()
     }
+}
+
+fn shard_of(session: SessionId) -> usize {
+    usize::try_from(session.spread() % SHARDS as u64).unwrap_or(0)
 }
 
 /// What the next record of a session with this row builds on.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use super::engine::{Engine, lock};
-use super::hot::{Entry, Take};
+use super::hot::{Entry, SHARDS, Take};
 use super::index::{Position, Trouble};
 use super::stats::add;
 use crate::id::SessionId;
@@ -25,7 +25,7 @@ const CHECKPOINT_AGE_MAX: Duration = Duration::from_secs(600);
 const CHECKPOINT_AGE_FULL: Duration = Duration::from_secs(5);
 /// Sleeping sessions are written this soon.
 const FLUSH_AGE: Duration = Duration::from_millis(1000);
-/// Or when there are so many of them; no more go into one write.
+/// Or when there are so many of them; no more of each shard go into one write than are its share of these.
 const FLUSH_SESSIONS: usize = 4096;
 /// Left free beside what the next segment takes.
 const FREE_BYTES_MIN: u64 = 16 << 20;
@@ -65,11 +65,12 @@ impl Keeper {
 }
 
 impl Engine {
-    /// What the keeping thread does again and again: writes to the index what is ripe.
-    pub fn keep(&self) {
+    /// What the keeping thread does again and again: writes to the index what is ripe. Whether so much waits that it should
+    /// go on soon: where chats fall asleep faster than they are written, all that wait are in memory.
+    pub fn keep(&self) -> bool {
         let mut keeper = lock(&self.keeper);
         if self.condition() == Condition::ReadOnly {
-            return;
+            return false;
         }
         if self.is_ripe(&keeper) {
             if self.checkpoint_as(&mut keeper) {
@@ -77,14 +78,14 @@ impl Engine {
                 let tidying = self.tidy();
                 lock(&self.keeper).tidying = tidying;
             }
-            return;
+            return false;
         }
         let resting = self.hot.resting();
         let aged = keeper.flushed.elapsed() >= FLUSH_AGE;
         let waiting = resting > 0 || self.letters.is_waiting();
-        if resting >= FLUSH_SESSIONS || (aged && waiting) {
-            self.flush_as(&mut keeper);
-        }
+        (resting >= FLUSH_SESSIONS || (aged && waiting))
+            && self.flush_as(&mut keeper)
+            && self.hot.resting() >= FLUSH_SESSIONS
     }
 
     /// Whether a checkpoint is to be made. On a full disk it is made soon: only then is the space of sessions that are
@@ -114,7 +115,8 @@ impl Engine {
 
     fn flush_as(&self, keeper: &mut Keeper) -> bool {
         keeper.flushed = Instant::now();
-        self.write_index(self.hot.take(Take::Resting(FLUSH_SESSIONS)), None)
+        let share = Take::Resting(FLUSH_SESSIONS / SHARDS);
+        self.write_index(self.hot.take(share), None)
     }
 
     fn checkpoint_as(&self, keeper: &mut Keeper) -> bool {

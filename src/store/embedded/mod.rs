@@ -304,9 +304,15 @@ fn threads(engine: &Arc<Engine>, stop: &Arc<AtomicBool>) -> io::Result<Vec<JoinH
             }
         })?,
         spawn("index", |engine, stop| {
+            let mut pause = KEEP_EVERY;
             while !stop.load(Relaxed) {
-                std::thread::park_timeout(KEEP_EVERY);
-                engine.keep();
+                std::thread::park_timeout(pause);
+                let began = std::time::Instant::now();
+                // Where much waits it works for half of the time: others have to do as well.
+                pause = match engine.keep() {
+                    true => began.elapsed().min(KEEP_EVERY),
+                    false => KEEP_EVERY,
+                };
             }
         })?,
         spawn("space", |engine, stop| {

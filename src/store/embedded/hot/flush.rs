@@ -3,15 +3,17 @@
 use super::*;
 
 impl Hot {
-    /// Sessions whose changes the index is to get.
+    /// Sessions whose changes the index is to get. Of those that rest each shard gives the same share, its oldest: they were
+    /// begun about the same time, so that their rows lie beside each other, and none waits for those of other shards.
     pub fn take(&self, which: Take) -> Vec<(SessionId, Entry)> {
+        let share = match which {
+            Take::Resting(each) => each,
+            Take::Everything => usize::MAX,
+        };
         let mut taken = Vec::new();
         for shard in &self.shards {
             let mut shard = lock(shard);
-            let mut ids = shard.drain_resting(match which {
-                Take::Resting(limit) => limit.saturating_sub(taken.len()),
-                Take::Everything => usize::MAX,
-            });
+            let mut ids = shard.drain_resting(share);
             let mut sets = self.sets();
             sets.resting = sets.resting.saturating_sub(ids.len());
             drop(sets);

@@ -65,11 +65,34 @@ fn a_copy_counts_only_if_nothing_was_written_since() {
     );
 }
 
+/// Each write began with the first shard. While more fell asleep than were written, those of the last shards never were, and
+/// the rows of one write, being of all times, lay far apart.
+#[test]
+fn where_many_sleep_each_shard_gives_its_oldest() {
+    let hot = Hot::default();
+    let mut asleep = vec![Vec::new(); SHARDS];
+    for number in 1..=3_000 {
+        let session = SessionId::new(Wall(number), number);
+        hot.append(&header_of(session, 1), Place::NOWHERE);
+        hot.put_away(session, Arc::from(&b"snapshot"[..]), None);
+        asleep[shard_of(session)].push(session);
+    }
+    let taken = hot.take(Take::Resting(3));
+    let taken: Vec<_> = taken.iter().map(|(session, _)| session).collect();
+    let oldest: Vec<_> = asleep.iter().flat_map(|shard| &shard[..3]).collect();
+    assert_eq!(taken, oldest);
+    assert_eq!(hot.resting(), 3_000 - 3 * SHARDS);
+}
+
 fn alice() -> SessionId {
     SessionId::new(Wall(1), 1)
 }
 
 fn header(number: u32) -> Header {
+    header_of(alice(), number)
+}
+
+fn header_of(session: SessionId, number: u32) -> Header {
     Header {
         payload_bytes: 0,
         payload_crc: 0,
@@ -79,7 +102,7 @@ fn header(number: u32) -> Header {
         group: 1,
         ordinal: 0,
         durable_group: 0,
-        session: alice(),
+        session,
         number,
         before: Place::NOWHERE,
         first: 1,
