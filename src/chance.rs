@@ -3,7 +3,14 @@
 //! Identifiers, secrets and jitter begin here; the edges read it and hand it to what is pure. In a test a thread can be
 //! told what comes ([`told::seed`]), so that a whole server does the same again.
 
+use std::cell::RefCell;
+
 pub use getrandom::Error;
+
+/// Names that are drawn at once.
+const NAMES: usize = 64;
+
+thread_local!(static NAMES_LEFT: RefCell<Vec<u128>> = const { RefCell::new(Vec::new()) });
 
 /// Fills `bytes` with randomness that nobody can guess.
 ///
@@ -30,6 +37,24 @@ pub fn bits128() -> Result<u128, Error> {
     fill(&mut bytes).map(|()| u128::from_be_bytes(bytes))
 }
 
+/// 128 random bits for a name that is like no other, and no secret: many are drawn at once, because each request has one; errors
+/// as [`fill`].
+pub fn name128() -> Result<u128, Error> {
+    #[cfg(test)]
+    if told::is_told() {
+        return bits128();
+    }
+    NAMES_LEFT.with_borrow_mut(|left| {
+        if left.is_empty() {
+            let mut bytes = [0; 16 * NAMES];
+            fill(&mut bytes)?;
+            let (names, _) = bytes.as_chunks::<16>();
+            left.extend(names.iter().copied().map(u128::from_be_bytes));
+        }
+        Ok(left.pop().unwrap_or_default())
+    })
+}
+
 /// Randomness that is no surprise to this thread.
 #[cfg(test)]
 pub mod told {
@@ -47,6 +72,10 @@ pub mod told {
             let Some(word) = next() else { return false };
             chunk.copy_from_slice(&word.to_be_bytes()[..chunk.len()]);
         }
+        is_told()
+    }
+
+    pub(super) fn is_told() -> bool {
         STATE.get().is_some()
     }
 
@@ -62,6 +91,8 @@ pub mod told {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
@@ -75,5 +106,11 @@ mod tests {
         assert_ne!(first[0], first[1]);
         told::seed(None);
         assert_ne!(bits128().unwrap(), bits128().unwrap());
+    }
+
+    #[test]
+    fn no_name_comes_twice() {
+        let names: HashSet<u128> = (0..3 * NAMES).map(|_| name128().unwrap()).collect();
+        assert_eq!(names.len(), 3 * NAMES);
     }
 }

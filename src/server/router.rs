@@ -309,7 +309,7 @@ fn misdirected() -> Trouble {
 
 /// Without randomness the ids of requests are all alike, which harms nobody.
 fn random() -> u128 {
-    chance::bits128().unwrap_or_default()
+    chance::name128().unwrap_or_default()
 }
 
 #[cfg(test)]

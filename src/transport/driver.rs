@@ -167,13 +167,13 @@ impl Registry {
         }
     }
 
-    /// The client of an HTTP request, if it may be used from this browser.
+    /// The client of an HTTP request, if it may be used from this browser, or from any where `trust` says that its id is enough.
     pub(super) fn client_of_browser(
         &self,
         messages: &[Message<'_>],
         browser: Option<Browser>,
+        trust: bool,
     ) -> Option<Arc<Client>> {
-        let trust = self.config().trust_client_session;
         let clients = messages.iter().filter_map(|message| self.client(message));
         clients
             .into_iter()

@@ -15,7 +15,7 @@ use hyper::{Method, Response, StatusCode};
 use tokio::sync::oneshot;
 
 use crate::bayeux::{
-    self, Carrier, ConnectionId, ConnectionType, ExchangeId, Malformed, Message, Request,
+    self, Carrier, Config, ConnectionId, ConnectionType, ExchangeId, Malformed, Message, Request,
     unknown_client,
 };
 
@@ -96,8 +96,9 @@ fn begin(
     (connection, request_id): (Connection, &str),
 ) -> Result<Begun, Refusal> {
     registry.heard(connection.id);
-    let Body { texts, callback } = read(registry, parts, body)?;
-    let max = registry.config().batch_max;
+    let config = registry.config();
+    let Body { texts, callback } = read(&config, parts, body)?;
+    let max = config.batch_max;
     let mut messages = Vec::new();
     for text in &texts {
         messages.append(&mut bayeux::parse(text, max).map_err(Refusal::Malformed)?);
@@ -115,9 +116,11 @@ fn begin(
         return Ok(Begun::Answered(response));
     }
     let browser = Browser::of(&parts.headers);
-    match registry.client_of_browser(&messages, browser) {
+    let trust = config.trust_client_session;
+    match registry.client_of_browser(&messages, browser, trust) {
         Some(client) if !messages.is_empty() => {
-            let from = (browser, connection, request_id);
+            let seat = seat(registry, &config, &client, (&messages, browser));
+            let from = (seat, connection, request_id);
             let waiting = submit(registry, client, &messages, from);
             Ok(Begun::Waiting(Box::new(waiting), callback))
         }
@@ -129,8 +132,7 @@ fn begin(
 }
 
 /// The texts that hold the messages.
-fn read<'a>(registry: &Registry, parts: &Parts, body: &'a Bytes) -> Result<Body<'a>, Refusal> {
-    let config = registry.config();
+fn read<'a>(config: &Config, parts: &Parts, body: &'a Bytes) -> Result<Body<'a>, Refusal> {
     let callbacks = config.transports.contains(&ConnectionType::CallbackPolling);
     if parts.method == Method::GET {
         return read_callback(parts, callbacks, config.max_message_size);
@@ -200,20 +202,29 @@ fn greet(
     response
 }
 
+/// The place that a connect takes among those of its browser; `Some(None)`: there is none left.
+fn seat(
+    registry: &Registry,
+    config: &Config,
+    client: &Client,
+    from: (&[Message<'_>], Option<Browser>),
+) -> Option<Option<Seat>> {
+    match from {
+        ([only], Some(browser)) if only.is_connect() => {
+            let max = config.max_sessions_per_browser;
+            Some(registry.seats.take(browser, client.id(), max))
+        }
+        _ => None,
+    }
+}
+
 fn submit(
     registry: &Arc<Registry>,
     client: Arc<Client>,
     messages: &[Message<'_>],
-    (browser, connection, request_id): (Option<Browser>, Connection, &str),
+    (seat, connection, request_id): (Option<Option<Seat>>, Connection, &str),
 ) -> Waiting {
     let exchange = registry.next_exchange();
-    let seat = match (messages, browser) {
-        ([only], Some(browser)) if only.is_connect() => {
-            let max = registry.config().max_sessions_per_browser;
-            Some(registry.seats.take(browser, client.id(), max))
-        }
-        _ => None,
-    };
     registry.polls.fetch_add(1, Ordering::Relaxed);
     let request = Request {
         exchange,
