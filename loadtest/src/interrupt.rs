@@ -11,11 +11,13 @@ use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::report::say;
+
 /// What a shell says of a program that was interrupted.
 const INTERRUPTED: i32 = 130;
 
-/// Servers that run, and their data folders.
-static RUNNING: Mutex<BTreeMap<u32, PathBuf>> = Mutex::new(BTreeMap::new());
+/// Folders of this run, and the servers that use them.
+static RUNNING: Mutex<BTreeMap<PathBuf, Option<u32>>> = Mutex::new(BTreeMap::new());
 
 /// From now on SIGINT, SIGTERM and SIGHUP clear everything away. Nothing else would: they run no destructors.
 pub fn heed() -> Result<()> {
@@ -23,7 +25,7 @@ pub fn heed() -> Result<()> {
     std::thread::spawn(move || {
         signals.forever().next();
         let mut running = running();
-        while let Some((server, folder)) = running.pop_first() {
+        while let Some((folder, server)) = running.pop_first() {
             clear(server, &folder);
         }
         exit(INTERRUPTED);
@@ -31,18 +33,18 @@ pub fn heed() -> Result<()> {
     Ok(())
 }
 
-/// This server has this folder.
-pub fn remember(server: u32, folder: &Path) {
-    running().insert(server, folder.to_owned());
+/// This folder is to go, after the server that uses it.
+pub fn remember(folder: &Path, server: Option<u32>) {
+    running().insert(folder.to_owned(), server);
 }
 
-/// It has ended; its folder is its owner's affair.
-pub fn forget(server: u32) {
-    running().remove(&server);
+/// From now on it is its owner's affair.
+pub fn forget(folder: &Path) {
+    running().remove(folder);
 }
 
-fn clear(server: u32, folder: &Path) {
-    if let Some(server) = Pid::from_raw(server.cast_signed()) {
+fn clear(server: Option<u32>, folder: &Path) {
+    if let Some(server) = server.and_then(|id| Pid::from_raw(id.cast_signed())) {
         // It may have ended by itself.
         let _ = kill_process(server, Signal::KILL);
     }
@@ -54,9 +56,12 @@ fn clear(server: u32, folder: &Path) {
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    eprintln!("loadtest: {} could not be removed", folder.display());
+    say(format_args!(
+        "loadtest: {} could not be removed",
+        folder.display()
+    ));
 }
 
-fn running() -> MutexGuard<'static, BTreeMap<u32, PathBuf>> {
+fn running() -> MutexGuard<'static, BTreeMap<PathBuf, Option<u32>>> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -28,13 +28,14 @@ mod server;
 mod tally;
 mod turns;
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use serde_json::json;
 
-use report::{Report, progress};
+use report::{Report, progress, say};
 use server::Start;
 
 #[derive(Parser)]
@@ -136,9 +137,11 @@ fn main() -> ExitCode {
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {
             if cli.json {
-                println!("{}", json!({"wrong": [format!("{error:#}")]}));
+                // Nobody may read it any more.
+                let wrong = json!({"wrong": [format!("{error:#}")]});
+                let _ = writeln!(io::stdout(), "{wrong}");
             }
-            eprintln!("loadtest: {error:#}");
+            say(format_args!("loadtest: {error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -161,10 +164,11 @@ fn run(cli: &Cli) -> Result<Report> {
         Command::Chat { options, start } => commands::chat::run(options, start),
         Command::Limit { port, rides } => match limit::serve(*port, *rides)? {},
     }?;
+    let mut output = io::stdout();
     if cli.json {
-        println!("{}", report.json());
+        writeln!(output, "{}", report.json())?;
     } else {
-        print!("{report}");
+        write!(output, "{report}")?;
     }
     Ok(report)
 }

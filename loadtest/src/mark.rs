@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use memchr::memmem;
 
-const START: &[u8] = b"<mark:";
+// Of characters that no server writes in another way: `<` may become `\u003c`.
+const START: &[u8] = b"(mark:";
 
 /// Which message of which writer, and when it should have left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +26,7 @@ impl Mark {
     /// The text of a message of `size` bytes (more where the mark alone is longer).
     pub fn text(&self, size: usize) -> String {
         let mut text = format!(
-            "<mark:{}:{}:{}>",
+            "(mark:{}:{}:{})",
             self.writer,
             self.number,
             self.due.as_nanos()
@@ -43,10 +44,16 @@ impl Mark {
         memmem::find_iter(bytes, START).map_while(|at| Self::parse(&bytes[at + START.len()..]))
     }
 
+    /// Whether such a message was written, where each writer has written so many.
+    pub fn was_written(&self, written: &[u32]) -> bool {
+        let most = written.get(self.writer as usize);
+        most.is_some_and(|most| (1..=*most).contains(&self.number))
+    }
+
     fn parse(bytes: &[u8]) -> Option<Mark> {
         let (writer, rest) = number(bytes, b':')?;
         let (number_of, rest) = number(rest, b':')?;
-        let (nanos, _) = number(rest, b'>')?;
+        let (nanos, _) = number(rest, b')')?;
         Some(Mark {
             writer: u32::try_from(writer).ok()?,
             number: u32::try_from(number_of).ok()?,
@@ -88,6 +95,21 @@ mod tests {
     }
 
     #[test]
+    fn what_nobody_wrote_is_told_from_what_somebody_did() {
+        let written = |number, most| {
+            let mark = Mark {
+                writer: 1,
+                number,
+                ..MARK
+            };
+            mark.was_written(&[9, most])
+        };
+        assert!(written(1, 2) && written(2, 2));
+        assert!(!written(0, 2) && !written(3, 2));
+        assert!(!MARK.was_written(&[99]));
+    }
+
+    #[test]
     fn a_text_is_as_long_as_was_asked() {
         assert_eq!(MARK.text(200).len(), 200);
         assert_eq!(MARK.text(16_384).len(), 16_384);
@@ -95,7 +117,7 @@ mod tests {
 
     #[test]
     fn what_is_cut_off_is_no_mark() {
-        assert_eq!(Mark::all(b"<mark:7:42:12").count(), 0);
-        assert_eq!(Mark::all(b"<mark::42:12>").count(), 0);
+        assert_eq!(Mark::all(b"(mark:7:42:12").count(), 0);
+        assert_eq!(Mark::all(b"(mark::42:12)").count(), 0);
     }
 }

@@ -9,6 +9,15 @@ pub fn some(text: &str) -> Result<usize, String> {
     }
 }
 
+/// Bytes of a text, as many as a server may be asked to take.
+pub fn size(text: &str) -> Result<usize, String> {
+    const MOST: usize = 1 << 20;
+    let size = text.parse().map_err(|error| format!("{error}"))?;
+    (size <= MOST)
+        .then_some(size)
+        .ok_or_else(|| format!("at most {MOST}"))
+}
+
 /// A length of time; none at all may be meant.
 pub fn seconds(text: &str) -> Result<f64, String> {
     between(text, 0.0)
@@ -42,5 +51,7 @@ mod tests {
         assert!(positive("0").is_err());
         assert!(some("0").is_err());
         assert_eq!(some("7"), Ok(7));
+        assert!(size("1048577").is_err());
+        assert_eq!(size("0"), Ok(0));
     }
 }

@@ -1,6 +1,7 @@
 //! What a run prints: a table, or one JSON object.
 
 use std::fmt;
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
@@ -12,6 +13,7 @@ pub struct Report {
     columns: Vec<&'static str>,
     rows: Vec<Vec<Cell>>,
     results: Vec<(&'static str, Cell)>,
+    notes: Vec<String>,
     wrong: Vec<String>,
 }
 
@@ -44,6 +46,11 @@ impl Report {
         self.results.push((name, value));
     }
 
+    /// Something that is worth knowing, and fails nothing.
+    pub fn note(&mut self, what: String) {
+        self.notes.push(what);
+    }
+
     /// Something that may not be: the run fails.
     pub fn wrong(&mut self, what: impl IntoIterator<Item = String>) {
         self.wrong.extend(what);
@@ -66,7 +73,13 @@ impl Report {
         let results: Map<_, _> = results
             .map(|(name, value)| ((*name).to_owned(), value.json()))
             .collect();
-        json!({"title": self.title, "rows": rows, "results": results, "wrong": self.wrong})
+        json!({
+            "title": self.title,
+            "rows": rows,
+            "results": results,
+            "notes": self.notes,
+            "wrong": self.wrong,
+        })
     }
 
     fn object(&self, row: &[Cell]) -> Value {
@@ -109,6 +122,9 @@ impl fmt::Display for Report {
         }
         for (name, value) in &self.results {
             writeln!(f, "  {name}: {value}")?;
+        }
+        for what in &self.notes {
+            writeln!(f, "  note: {what}")?;
         }
         self.wrong
             .iter()
@@ -154,7 +170,12 @@ pub fn number(number: f64, decimals: usize) -> Cell {
 
 /// One line on stderr that says how far a run is.
 pub fn progress(line: impl fmt::Display) {
-    eprintln!("… {line}");
+    say(format_args!("… {line}"));
+}
+
+/// One line on stderr. Where nobody reads it any more the run goes on, and clears away after itself.
+pub fn say(line: impl fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// A run that takes long says now and then how far it is.

@@ -117,7 +117,7 @@ impl Start {
             .stdin(Stdio::null())
             .spawn()
             .context("starting the server")?;
-        interrupt::remember(child.id(), folder.path());
+        interrupt::remember(folder.path(), Some(child.id()));
         let output = child.stdout.take().context("a server without output")?;
         let mut parlor = Parlor {
             child,
@@ -203,7 +203,7 @@ impl Drop for Parlor {
         if let Err(error) = end(&mut self.child) {
             progress(format_args!("the server: {error:#}"));
         }
-        interrupt::forget(self.child.id());
+        interrupt::forget(self.folder());
     }
 }
 

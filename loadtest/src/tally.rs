@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 
 use crate::mark::Mark;
 
-/// The stream of a message that came to somebody whom it was not for.
+/// The stream of a message that came to somebody whom it was not for, or that nobody wrote.
 pub const STRANGE: usize = usize::MAX;
 
 /// The record of one run. A *stream* is one reader of one writer.
@@ -145,7 +145,10 @@ impl Tally {
             (self.owed(), "lost"),
             (duplicates, "received twice"),
             (self.late, "received after a later one"),
-            (self.strange, "received by somebody whom they were not for"),
+            (
+                self.strange,
+                "received by somebody to whom they were never sent",
+            ),
         ];
         counts
             .iter()
@@ -184,7 +187,7 @@ mod tests {
             "1 messages were lost",
             "1 messages were received twice",
             "1 messages were received after a later one",
-            "1 messages were received by somebody whom they were not for",
+            "1 messages were received by somebody to whom they were never sent",
         ];
         assert_eq!(tally.wrong(), wrong);
         assert!((tally.latency().p50 - 2.0).abs() < 0.01);

@@ -1,6 +1,6 @@
 //! `bayeux`: publish → delivered to oneself, and fan-out, on Parlor or any other Bayeux server.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use clap::Args;
 use crate::bayeux::{Clients, Door, Newcomer, Transport, Who};
 use crate::machine::Process;
 use crate::mark::Mark;
-use crate::options::some;
+use crate::options::{size, some};
 use crate::people::{self, Chat};
-use crate::report::{Report, count, number, progress, text};
+use crate::report::{Report, number, progress, text};
 use crate::scene::{Scene, Stage, Step, Steps};
 use crate::server::{Parlor, Start};
 use crate::tally::STRANGE;
@@ -25,7 +25,7 @@ pub struct Options {
     #[arg(long, value_name = "ADDRESS/PATH", requires = "pid")]
     pub url: Option<String>,
     /// The process of that server, for its CPU time.
-    #[arg(long, value_name = "PID")]
+    #[arg(long, value_name = "PID", requires = "url")]
     pub pid: Option<u32>,
     /// How the clients are connected.
     #[arg(long, value_enum, default_value = "websocket")]
@@ -37,7 +37,7 @@ pub struct Options {
     #[arg(long, value_name = "N", value_parser = some)]
     pub fan_out: Option<usize>,
     /// Bytes of a text.
-    #[arg(long, value_name = "BYTES", default_value_t = 200)]
+    #[arg(long, value_name = "BYTES", default_value_t = 200, value_parser = size)]
     pub size: usize,
     /// The rates.
     #[command(flatten)]
@@ -141,8 +141,8 @@ pub const COLUMNS: [&str; 9] = [
 pub fn cells(step: &Step, bound: f64) -> Vec<crate::report::Cell> {
     let latency = step.latency;
     vec![
-        count(step.offered as u32),
-        count(step.delivered as u32),
+        number(step.offered, 0),
+        number(step.delivered, 0),
         number(latency.p50, 2),
         number(latency.p99, 2),
         number(latency.p999, 2),
@@ -156,9 +156,10 @@ pub fn cells(step: &Step, bound: f64) -> Vec<crate::report::Cell> {
 fn door(url: &str) -> Result<Door> {
     let url = url.strip_prefix("http://").unwrap_or(url);
     let (address, path) = url.split_once('/').context("--url is ADDRESS:PORT/PATH")?;
-    let at: SocketAddr = address
-        .parse()
+    let mut named = address
+        .to_socket_addrs()
         .with_context(|| format!("{address} is no address with a port"))?;
+    let at: SocketAddr = named.next().context("a name without an address")?;
     Ok(Door {
         at,
         path: format!("/{path}"),
@@ -263,10 +264,11 @@ impl Scene for ToOneself {
     }
 
     fn turn(&mut self, timeout: Duration, came: &mut Vec<(usize, Mark)>) -> Result<()> {
-        self.clients.turn(timeout, |who, message| {
+        let (clients, written) = (&mut self.clients, &self.written);
+        clients.turn(timeout, |who, message| {
             came.extend(Mark::all(message).map(|mark| {
                 let writer = mark.writer as usize;
-                let own = who == Who::Client(writer);
+                let own = who == Who::Client(writer) && mark.was_written(written);
                 (if own { writer } else { STRANGE }, mark)
             }));
             Ok(())
@@ -349,9 +351,18 @@ impl Scene for FanOut {
     }
 
     fn turn(&mut self, timeout: Duration, came: &mut Vec<(usize, Mark)>) -> Result<()> {
-        self.clients.turn(timeout, |who, message| {
-            if let Who::Client(reader @ 1..) = who {
-                came.extend(Mark::all(message).map(|mark| (reader - 1, mark)));
+        let (clients, written) = (&mut self.clients, std::slice::from_ref(&self.written));
+        let writer_hears = matches!(self.address, Address::Chat(_));
+        clients.turn(timeout, |who, message| {
+            for mark in Mark::all(message) {
+                match who {
+                    Who::Client(reader @ 1..) if mark.was_written(written) => {
+                        came.push((reader - 1, mark));
+                    }
+                    // A customer is told what it wrote, too; only what others are told counts.
+                    Who::Client(0) if writer_hears && mark.was_written(written) => {}
+                    _ => came.push((STRANGE, mark)),
+                }
             }
             Ok(())
         })

@@ -10,7 +10,7 @@ use crate::commands::bayeux::{COLUMNS, cells, result};
 use crate::machine::Process;
 use crate::mark::Mark;
 use crate::net::{Id, Setup};
-use crate::options::some;
+use crate::options::{size, some};
 use crate::people::{self, Chat};
 use crate::report::{Report, number, progress};
 use crate::scene::{Scene, Stage, Steps};
@@ -45,7 +45,7 @@ pub struct Options {
     #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=100))]
     pub agent_share: u64,
     /// Bytes of a text.
-    #[arg(long, value_name = "BYTES", default_value_t = 200)]
+    #[arg(long, value_name = "BYTES", default_value_t = 200, value_parser = size)]
     pub size: usize,
     /// The rates.
     #[command(flatten)]
@@ -104,7 +104,6 @@ pub struct Conversation {
     chats: Vec<Chat>,
     customers: Vec<Customer>,
     agents: Vec<usize>,
-    first_agent: usize,
     written: Vec<u32>,
     turns: Turns,
     sent: u64,
@@ -131,7 +130,7 @@ impl Conversation {
             chats.push(chat);
             clients.turn(Duration::ZERO, |_, _| Ok(()))?;
         }
-        let (mut agents, first_agent) = (vec![0; options.chats], clients.len());
+        let mut agents = vec![0; options.chats];
         let crew = options.agents.min(options.chats).max(1);
         for agent in 0..crew {
             let theirs: Vec<usize> = (agent..options.chats).step_by(crew).collect();
@@ -153,7 +152,6 @@ impl Conversation {
             chats,
             customers,
             agents,
-            first_agent,
             written,
             turns: Turns::new(options.chats, options.steps.seed),
             sent: 0,
@@ -220,7 +218,7 @@ impl Scene for Conversation {
             clients,
             customers,
             agents,
-            first_agent,
+            written,
             ..
         } = self;
         clients.turn(timeout, |who, message| {
@@ -228,19 +226,21 @@ impl Scene for Conversation {
                 return accepted(message);
             };
             for mark in Mark::all(message) {
-                let writer = mark.writer as usize;
-                let by_customer = writer < customers.len();
-                // What one wrote comes back to oneself as well: only the other's counts.
-                if by_customer != (client >= *first_agent) {
+                if !mark.was_written(written) {
+                    came.push((STRANGE, mark));
                     continue;
                 }
-                let is_theirs = if by_customer {
-                    agents[writer] == client
-                } else {
-                    let reader = customers.get(writer - customers.len());
-                    matches!(reader, Some(Customer::Bayeux(reader)) if *reader == client)
-                };
-                came.push((if is_theirs { writer } else { STRANGE }, mark));
+                let writer = mark.writer as usize;
+                let (chat, by_customer) = (writer % agents.len(), writer < agents.len());
+                let is_agent = agents[chat] == client;
+                let is_customer =
+                    matches!(&customers[chat], Customer::Bayeux(reader) if *reader == client);
+                match (by_customer, is_customer, is_agent) {
+                    (true, _, true) | (false, true, _) => came.push((writer, mark)),
+                    // What one wrote comes back to oneself as well: only the other's counts.
+                    (true, true, _) | (false, _, true) => {}
+                    _ => came.push((STRANGE, mark)),
+                }
             }
             Ok(())
         })

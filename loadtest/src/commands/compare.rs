@@ -68,12 +68,9 @@ impl Match {
 
     fn options(self, options: &Options) -> bayeux::Options {
         // Deliveries are counted, messages are offered: a fan-out begins as many times lower.
-        let (fan_out, from) = match self {
-            Self::FanOut => (
-                Some(options.readers),
-                options.steps.from / options.readers as f64 * 10.0,
-            ),
-            Self::Websocket | Self::LongPolling => (None, options.steps.from),
+        let (fan_out, share) = match self {
+            Self::FanOut => (Some(options.readers), 10.0 / options.readers as f64),
+            Self::Websocket | Self::LongPolling => (None, 1.0),
         };
         bayeux::Options {
             url: None,
@@ -83,7 +80,8 @@ impl Match {
             fan_out,
             size: 200,
             steps: Steps {
-                from,
+                from: options.steps.from * share,
+                rate: options.steps.rate.map(|rate| rate * share),
                 ..options.steps
             },
         }
@@ -119,7 +117,11 @@ pub fn run(options: &Options, start: &Start) -> Result<Report> {
             .iter()
             .filter(|game| kind.speaks(game.transport()))
         {
-            play(game, kind, &peer, options, &start, &mut report)?;
+            // What was measured before stays, and the others are measured still.
+            if let Err(error) = play(game, kind, &peer, options, &start, &mut report) {
+                let name = kind.name();
+                report.wrong([format!("at {game:?} beside {name}: {error:#}")]);
+            }
         }
     }
     Ok(report)
@@ -153,7 +155,10 @@ fn play(
         theirs.push(bayeux::measure(&asked, &other, &mut own)?.unwrap_or_default());
         // What a peer loses or mixes up under load is said; it shows in the rate that it holds, too.
         for what in own.take_wrong() {
-            progress(format_args!("{}: {what}", kind.name()));
+            report.note(format!(
+                "{}, round {round} of {game:?}: {what}",
+                kind.name()
+            ));
         }
     }
     let (our, their) = (median(&ours), median(&theirs));

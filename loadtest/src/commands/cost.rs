@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use clap::{Args, ValueEnum};
 
 use crate::commands::chat::{self, Conversation};
 use crate::commands::dormant;
+use crate::interrupt;
 use crate::options::{positive, seconds, some};
 use crate::report::{Report, count, number, progress, text};
 use crate::scene::{Stage, Steps};
@@ -26,6 +27,9 @@ const GIVING: [&str; 6] = [
     "mallocx",
     "rallocx",
 ];
+
+/// The profile that was dumped last.
+const LAST: &str = "last";
 
 /// Polls outlast the run: when everybody's come due is not the messages' doing.
 const HELD: &str = "cometd.timeout=600000";
@@ -62,7 +66,7 @@ pub struct Options {
     )]
     pub chats: Vec<usize>,
     /// Dormant chats beside a hundred live ones.
-    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = some)]
+    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = some, conflicts_with = "chats")]
     pub dormant: Vec<usize>,
     /// Messages that are counted.
     #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..))]
@@ -74,6 +78,9 @@ pub struct Options {
     /// do the messages, such as the writing of the index a minute later where they are more than some 20,000.
     #[arg(long, value_name = "S", default_value_t = 75.0, value_parser = seconds)]
     pub settle: f64,
+    /// A folder for callgrind's profiles of the messages, which `callgrind_annotate` tells layer by layer.
+    #[arg(long, value_name = "DIR")]
+    pub profiles: Option<PathBuf>,
     /// At most so many system calls a message, else the run fails.
     #[arg(long, value_name = "N")]
     pub system_calls_max: Option<f64>,
@@ -93,18 +100,24 @@ pub fn run(options: &Options, start: &Start) -> Result<Report> {
     );
     let mut start = start.clone();
     start.set.insert(0, HELD.to_owned());
-    let profiles = tempfile::tempdir()?;
-    let profiles = profiles.path();
+    if let Some(folder) = &options.profiles {
+        fs::create_dir_all(folder).with_context(|| format!("making {folder:?}"))?;
+    }
+    let scratch = tempfile::Builder::new()
+        .prefix("parlor-loadtest-")
+        .tempdir()?;
+    let scratch = scratch.path();
+    interrupt::remember(scratch, None);
     for &unit in &options.units {
         for &live in options.chats.iter().filter(|_| options.dormant.is_empty()) {
-            let parlor = unit.under(&start, profiles)?.parlor(&[])?;
-            let each = measure(options, unit, live, &parlor, profiles)?;
+            let parlor = unit.under(&start, scratch)?.parlor(&[])?;
+            let each = measure(options, unit, (live, 0), &parlor, scratch)?;
             line(options, unit, (live, 0), each, &mut report);
         }
         for &dormant in &options.dormant {
             let asleep = dormant::asleep(dormant, &start)?;
-            let parlor = asleep.restart_as(unit.under(&start, profiles)?)?;
-            let each = measure(options, unit, 100, &parlor, profiles)?;
+            let parlor = asleep.restart_as(unit.under(&start, scratch)?)?;
+            let each = measure(options, unit, (100, dormant), &parlor, scratch)?;
             line(options, unit, (100, dormant), each, &mut report);
         }
     }
@@ -140,9 +153,9 @@ fn line(
 fn measure(
     options: &Options,
     unit: Unit,
-    live: usize,
+    (live, dormant): (usize, usize),
     parlor: &Parlor,
-    profiles: &Path,
+    scratch: &Path,
 ) -> Result<f64> {
     let length = f64::from(options.messages) / options.rate;
     let steps = Steps {
@@ -170,13 +183,17 @@ fn measure(
     )?;
     stage.quiet(Duration::from_secs_f64(options.settle))?;
     // What passes without any message, in the same time, is not the messages'.
-    let counter = Counter::start(unit, parlor)?;
+    let counter = Counter::start(unit, parlor, scratch)?;
     stage.quiet(Duration::from_secs_f64(length + options.settle))?;
-    let quiet = counter.stop(parlor, profiles)? as f64;
-    let counter = Counter::start(unit, parlor)?;
+    let quiet = counter.stop(parlor, scratch)? as f64;
+    let counter = Counter::start(unit, parlor, scratch)?;
     stage.step(options.rate, &steps)?;
     stage.quiet(Duration::from_secs_f64(options.settle))?;
-    let total = counter.stop(parlor, profiles)? as f64;
+    let total = counter.stop(parlor, scratch)? as f64;
+    if let (Some(folder), true) = (&options.profiles, unit != Unit::SystemCalls) {
+        let kept = folder.join(format!("{live}-live-{dormant}-dormant.callgrind"));
+        fs::copy(scratch.join(LAST), &kept).with_context(|| format!("writing {kept:?}"))?;
+    }
     if let Some(wrong) = stage.end()?.first() {
         bail!("while it was counted, {wrong}");
     }
@@ -188,12 +205,12 @@ fn measure(
 }
 
 impl Unit {
-    // Callgrind writes its profiles into `profiles`.
-    fn under(self, start: &Start, profiles: &Path) -> Result<Start> {
+    // Callgrind writes its profiles into `scratch`, and is spoken to there.
+    fn under(self, start: &Start, scratch: &Path) -> Result<Start> {
         let mut start = start.clone();
         if self != Self::SystemCalls {
             // Counting begins when it is asked for.
-            let out = profiles.join("%p");
+            let out = scratch.join("%p");
             let out = out.to_str().context("a folder whose name is no text")?;
             start.wrap = [
                 "valgrind",
@@ -204,6 +221,7 @@ impl Unit {
             .map(str::to_owned)
             .into();
             start.wrap.push(format!("--callgrind-out-file={out}"));
+            start.wrap.push(pipe(scratch));
         }
         Ok(start)
     }
@@ -212,16 +230,16 @@ impl Unit {
 /// A count that is under way.
 enum Counter {
     Callgrind(fn(&str) -> u64),
-    Strace(Child, tempfile::NamedTempFile),
+    Strace(Child, PathBuf),
 }
 
 impl Counter {
-    fn start(unit: Unit, parlor: &Parlor) -> Result<Self> {
+    fn start(unit: Unit, parlor: &Parlor, scratch: &Path) -> Result<Self> {
         match unit {
-            Unit::Instructions => Self::profile(parlor, instructions),
-            Unit::Allocations => Self::profile(parlor, allocations),
+            Unit::Instructions => Self::profile(parlor, scratch, instructions),
+            Unit::Allocations => Self::profile(parlor, scratch, allocations),
             Unit::SystemCalls => {
-                let file = tempfile::NamedTempFile::new()?;
+                let file = scratch.join("calls");
                 let child = Command::new("strace")
                     .args([
                         "-f",
@@ -232,7 +250,7 @@ impl Counter {
                         &parlor.process().0.to_string(),
                         "-o",
                     ])
-                    .arg(file.path())
+                    .arg(&file)
                     .stderr(Stdio::null())
                     .spawn()
                     .context("starting strace; is it installed?")?;
@@ -242,34 +260,38 @@ impl Counter {
         }
     }
 
-    fn profile(parlor: &Parlor, reading: fn(&str) -> u64) -> Result<Self> {
-        control(parlor, &["--instr=on"])?;
+    fn profile(parlor: &Parlor, scratch: &Path, reading: fn(&str) -> u64) -> Result<Self> {
+        control(parlor, scratch, "--instr=on")?;
         Ok(Self::Callgrind(reading))
     }
 
-    fn stop(self, parlor: &Parlor, profiles: &Path) -> Result<u64> {
+    fn stop(self, parlor: &Parlor, scratch: &Path) -> Result<u64> {
         match self {
             Self::Callgrind(reading) => {
-                control(parlor, &["--instr=off"])?;
-                control(parlor, &["--dump"])?;
-                Ok(reading(&dumped(parlor.process().0, profiles)?))
+                control(parlor, scratch, "--instr=off")?;
+                control(parlor, scratch, "--dump")?;
+                Ok(reading(&dumped(parlor.process().0, scratch)?))
             }
             Self::Strace(mut child, file) => {
                 let pid = rustix::process::Pid::from_raw(child.id().cast_signed())
                     .context("strace has no id")?;
                 rustix::process::kill_process(pid, rustix::process::Signal::INT)?;
                 child.wait()?;
-                calls(&fs::read_to_string(file.path())?)
+                calls(&fs::read_to_string(file)?)
             }
         }
     }
 }
 
-fn control(parlor: &Parlor, arguments: &[&str]) -> Result<()> {
-    let pid = parlor.process().0.to_string();
+// What callgrind is spoken to by.
+fn pipe(scratch: &Path) -> String {
+    format!("--vgdb-prefix={}", scratch.join("vgdb-pipe").display())
+}
+
+fn control(parlor: &Parlor, scratch: &Path, order: &str) -> Result<()> {
     let done = Command::new("callgrind_control")
-        .args(arguments)
-        .arg(pid)
+        .args([pipe(scratch).as_str(), order])
+        .arg(parlor.process().0.to_string())
         .stdout(Stdio::null())
         .status();
     done.context("callgrind_control; is valgrind installed?")?
@@ -279,13 +301,14 @@ fn control(parlor: &Parlor, arguments: &[&str]) -> Result<()> {
 }
 
 // The profile that was dumped last: each dump counts anew, and has the next number.
-fn dumped(pid: u32, profiles: &Path) -> Result<String> {
+fn dumped(pid: u32, scratch: &Path) -> Result<String> {
     let file = (1..=9)
-        .map(|number| profiles.join(format!("{pid}.{number}")))
+        .map(|number| scratch.join(format!("{pid}.{number}")))
         .find(|file| file.exists())
         .context("callgrind has dumped no profile")?;
-    let text = fs::read_to_string(&file)?;
-    fs::remove_file(&file)?;
+    let last = scratch.join(LAST);
+    fs::rename(&file, &last)?;
+    let text = fs::read_to_string(&last)?;
     if !text.contains("\ntotals: ") {
         bail!("the profile has no totals");
     }

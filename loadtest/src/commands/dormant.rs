@@ -11,7 +11,7 @@ use crate::machine::disk_use;
 use crate::net::{Crowd, Receiver, Setup, request};
 use crate::options::{positive, some};
 use crate::people::{self, Chat};
-use crate::report::{Cell, Report, number, progress, text};
+use crate::report::{Cell, Report, Sometimes, number, progress, text};
 use crate::server::{Parlor, Start};
 use crate::turns::Turns;
 
@@ -193,10 +193,11 @@ fn create(options: &Options, parlor: &Parlor) -> Result<Vec<(String, Chat)>> {
 // What has gone to sleep is written to the index half a minute later, and memory given back a little later still.
 fn settle(parlor: &Parlor) -> Result<(Level, Duration)> {
     let (began, mut lowest) = (Instant::now(), Instant::now());
-    let mut level = Level::of(parlor)?;
+    let (mut level, mut word) = (Level::of(parlor)?, Sometimes::new());
     while lowest.elapsed() < SETTLED && began.elapsed() < SETTLING_MAX {
         std::thread::sleep(Duration::from_secs(1));
         let now = Level::of(parlor)?;
+        word.say(|| format!("{} MiB are in memory", now.memory >> 20));
         if now.memory < level.memory - level.memory / 100 {
             lowest = Instant::now();
             level = now;

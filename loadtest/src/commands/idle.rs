@@ -65,7 +65,7 @@ pub fn run(options: &Options, start: &Start, descriptors: u64) -> Result<Report>
     let chats = enter(options, &parlor, &mut clients)?;
     quiet(&mut clients, Duration::from_secs(5))?;
     report.row(line("fresh", options, server, empty)?);
-    let mut seen = Seen(Tally::new(chats.len()));
+    let mut seen = Seen::new(chats.len());
     match options.transport {
         Transport::Websocket => write_once(options, &chats, &mut clients, &mut seen)?,
         Transport::LongPolling => deliver(options, &parlor, &chats, &mut clients, &mut seen)?,
@@ -78,7 +78,7 @@ pub fn run(options: &Options, start: &Start, descriptors: u64) -> Result<Report>
         seen.turn(&mut clients, Duration::from_millis(50))?;
     }
     report.row(line("quiet again", options, server, empty)?);
-    report.wrong(seen.0.wrong());
+    report.wrong(seen.tally.wrong());
     Ok(report)
 }
 
@@ -159,12 +159,23 @@ fn deliver(
 }
 
 /// What was written, and has come.
-struct Seen(Tally);
+struct Seen {
+    tally: Tally,
+    written: Vec<u32>,
+}
 
 impl Seen {
+    fn new(clients: usize) -> Self {
+        Self {
+            tally: Tally::new(clients),
+            written: vec![0; clients],
+        }
+    }
+
     // The mark of a client's message: it is owed from now on.
     fn next(&mut self, client: usize, number: u32) -> Mark {
-        self.0.owe(Duration::ZERO, 1);
+        self.tally.owe(Duration::ZERO, 1);
+        self.written[client] = number;
         Mark {
             writer: client as u32,
             number,
@@ -176,9 +187,9 @@ impl Seen {
         clients.turn(timeout, |who, message| {
             for mark in Mark::all(message) {
                 let writer = mark.writer as usize;
-                let own = who == Who::Client(writer);
-                self.0
-                    .saw(if own { writer } else { STRANGE }, mark, Duration::ZERO);
+                let own = who == Who::Client(writer) && mark.was_written(&self.written);
+                let stream = if own { writer } else { STRANGE };
+                self.tally.saw(stream, mark, Duration::ZERO);
             }
             Ok(())
         })
@@ -186,7 +197,7 @@ impl Seen {
 
     fn await_all(&mut self, clients: &mut Clients) -> Result<()> {
         let end = Instant::now() + Duration::from_secs(30);
-        while self.0.owed() > 0 && Instant::now() < end {
+        while self.tally.owed() > 0 && Instant::now() < end {
             self.turn(clients, Duration::from_millis(10))?;
         }
         Ok(())

@@ -297,15 +297,18 @@ impl Scene for Notifications {
     fn turn(&mut self, timeout: Duration, came: &mut Vec<(usize, Mark)>) -> Result<()> {
         self.clients.turn(Duration::ZERO, |_, _| Ok(()))?;
         let wait = timeout.min(Duration::from_millis(1));
+        let (received, written, others) = (&mut self.received, &self.written, self.others);
+        let stream = |mark: &Mark, of_the_other: bool| {
+            let chat = mark.writer as usize;
+            let right = mark.was_written(written) && (chat >= others) == of_the_other;
+            if right { chat } else { STRANGE }
+        };
         self.good.turn(wait, |request| {
-            came.extend(Mark::all(request).map(|mark| (mark.writer as usize, mark)))
+            came.extend(Mark::all(request).map(|mark| (stream(&mark, false), mark)))
         })?;
-        let (received, others) = (&mut self.received, self.others);
         self.other.turn(Duration::ZERO, |request| {
             for mark in Mark::all(request) {
-                let chat = mark.writer as usize;
-                let stream = if chat < others { STRANGE } else { chat };
-                received.saw(stream, mark, mark.due);
+                received.saw(stream(&mark, true), mark, mark.due);
             }
         })
     }

@@ -166,6 +166,13 @@ impl Setup {
                     return Ok(text);
                 }
                 Frame::Partial => self.read_more()?,
+                Frame::Ping { start, end } => {
+                    let mut pong = Vec::new();
+                    websocket::push_pong(&mut pong, &self.input[start..end]);
+                    self.stream.write_all(&pong)?;
+                    self.input.drain(..end);
+                }
+                Frame::Pong { end } => drop(self.input.drain(..end)),
                 other => bail!("the server sent {other:?} while a connection was set up"),
             }
         }
@@ -173,11 +180,10 @@ impl Setup {
 
     fn read_more(&mut self) -> Result<()> {
         let mut buffer = [0; 16 * 1024];
-        match self
-            .stream
-            .read(&mut buffer)
-            .context("waiting for an answer of the server")?
-        {
+        match self.stream.read(&mut buffer).with_context(|| {
+            let patience = PATIENCE.as_secs();
+            format!("waiting for an answer of the server, at most {patience} s")
+        })? {
             0 => bail!("the server closed the connection"),
             count => self.input.extend_from_slice(&buffer[..count]),
         }

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use memchr::memmem;
 
 use super::Options;
-use super::said::{Arrivals, Said, Sayings, heard, joined};
+use super::said::{Arrivals, Hearer, Said, Sayings, heard, joined};
 use crate::bayeux::{Clients, Transport, Who};
 use crate::mark::Mark;
 use crate::net::{Id, Receiver, Setup};
@@ -147,6 +147,10 @@ impl<'a> Life<'a> {
         let counts = [
             (self.arrived.skipped + self.pushed.skipped, "were skipped"),
             (self.arrived.again, "came again, or too late"),
+            (
+                self.arrived.strange + self.pushed.strange,
+                "came to somebody to whom they were never sent",
+            ),
         ];
         let counts = counts.iter().filter(|(count, _)| *count > 0);
         self.wrong
@@ -165,13 +169,25 @@ impl<'a> Life<'a> {
         };
         let agent = self.agents[number as usize % self.agents.len()];
         self.say_as_agent(agent, &chat, "join", number, "\"visibility\":\"ALL\"")?;
-        self.said.insert(number, Said::default());
+        let pushed = number % 4 == 3;
+        let said = Said {
+            written: 0,
+            heard: 0,
+            joined: false,
+            agent,
+            customer: match customer {
+                Customer::Bayeux(client) => Some(client),
+                Customer::Rest { .. } => None,
+            },
+            pushed,
+        };
+        self.said.insert(number, said);
         Ok(Talk {
             number,
             chat,
             customer,
             agent,
-            pushed: number % 4 == 3,
+            pushed,
             until,
         })
     }
@@ -237,17 +253,20 @@ impl<'a> Life<'a> {
         self.clients.turn(
             timeout.min(Duration::from_millis(5)),
             |who, message| match who {
-                Who::Client(client) if client < agents => {
-                    heard(message, said, arrived);
-                    joined(message, said)
+                Who::Client(client) => {
+                    heard(message, Hearer::Client(client), said, arrived);
+                    match client < agents {
+                        true => joined(message, said),
+                        false => Ok(()),
+                    }
                 }
-                Who::Client(_) => Ok(()),
                 Who::Other(_) => accepted(message),
             },
         )?;
         let pushed = &mut self.pushed;
-        self.receiver
-            .turn(Duration::ZERO, |request| heard(request, said, pushed))?;
+        self.receiver.turn(Duration::ZERO, |request| {
+            heard(request, Hearer::Receiver, said, pushed)
+        })?;
         self.part()
     }
 
@@ -258,7 +277,9 @@ impl<'a> Life<'a> {
             let Some((since, talk)) = self.ending.pop_front() else {
                 break;
             };
-            let said = self.said.get(&talk.number).copied().unwrap_or_default();
+            let Some(said) = self.said.get(&talk.number).copied() else {
+                continue;
+            };
             let whole = said.joined && said.heard == said.written;
             if !whole && now < since + ARRIVAL {
                 self.ending.push_back((since, talk));
@@ -271,7 +292,7 @@ impl<'a> Life<'a> {
                 ));
             }
             self.said.remove(&talk.number);
-            self.leave(&talk, now)?;
+            self.leave(&talk, now, whole)?;
         }
         while self.closing.front().is_some_and(|(at, _)| *at <= now) {
             let gone = self
@@ -284,16 +305,17 @@ impl<'a> Life<'a> {
         Ok(())
     }
 
-    // In turn: the customer says goodbye; or is gone without a word; or is sent away.
-    fn leave(&mut self, talk: &Talk, now: Duration) -> Result<()> {
+    // In turn: the customer says goodbye; or is gone without a word; or is sent away, as is one who missed something, and
+    // has perhaps been taken out in the meantime.
+    fn leave(&mut self, talk: &Talk, now: Duration, whole: bool) -> Result<()> {
         let connections = match &talk.customer {
             Customer::Bayeux(client) => self.clients.connections_of(*client),
             Customer::Rest { wire, .. } => vec![*wire],
         };
         let mut after = "keep-alive";
         match talk.number / 4 % 3 {
-            0 => self.goodbye(talk)?,
-            1 => connections
+            0 if whole => self.goodbye(talk)?,
+            1 if whole => connections
                 .iter()
                 .for_each(|id| self.clients.crowd.close(*id)),
             _ => after = "force-close",

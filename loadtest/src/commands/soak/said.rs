@@ -12,7 +12,7 @@ use crate::mark::Mark;
 pub type Sayings = HashMap<u32, Said>;
 
 /// What was said in one chat, and what of it has arrived.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub struct Said {
     /// Messages of it, numbered from 1.
     pub written: u32,
@@ -20,6 +20,21 @@ pub struct Said {
     pub heard: u32,
     /// Its agent has joined.
     pub joined: bool,
+    /// Who is in it, by the numbers of their clients.
+    pub agent: usize,
+    /// None over REST.
+    pub customer: Option<usize>,
+    /// Its agent writes, and the receiver of pushes is to be told; else its customer writes, for the agent.
+    pub pushed: bool,
+}
+
+/// Who is told something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hearer {
+    /// A client, by its number.
+    Client(usize),
+    /// The receiver of pushes.
+    Receiver,
 }
 
 /// What has arrived in all chats.
@@ -31,15 +46,40 @@ pub struct Arrivals {
     pub skipped: u64,
     /// Messages that came again, or after a later one.
     pub again: u64,
+    /// Messages that came to somebody who is not in that chat, or that nobody wrote.
+    pub strange: u64,
 }
 
-/// Agents are told what they wrote themselves, too: only what a customer wrote counts there, and only what an agent wrote
-/// is pushed, so that each counts once.
-pub fn heard(message: &[u8], said: &mut Sayings, arrivals: &mut Arrivals) {
+impl Said {
+    /// Whether what was written counts with this hearer; none where it should not have come there.
+    fn counts(&self, number: u32, hearer: Hearer) -> Option<bool> {
+        let of_chat = match hearer {
+            Hearer::Client(client) => client == self.agent || Some(client) == self.customer,
+            Hearer::Receiver => self.pushed,
+        };
+        let counts = match self.pushed {
+            true => hearer == Hearer::Receiver,
+            // One's own message comes back as well.
+            false => hearer == Hearer::Client(self.agent),
+        };
+        (of_chat && (1..=self.written).contains(&number)).then_some(counts)
+    }
+}
+
+/// What came to one who is told something. A chat that has ended is forgotten, and what is told of it counts no more.
+pub fn heard(message: &[u8], hearer: Hearer, said: &mut Sayings, arrivals: &mut Arrivals) {
     for mark in Mark::all(message) {
         let Some(said) = said.get_mut(&mark.writer) else {
             continue;
         };
+        match said.counts(mark.number, hearer) {
+            Some(true) => {}
+            Some(false) => continue,
+            None => {
+                arrivals.strange += 1;
+                continue;
+            }
+        }
         if mark.number > said.heard {
             arrivals.delivered += 1;
             arrivals.skipped += u64::from(mark.number - said.heard - 1);
@@ -80,4 +120,58 @@ pub fn joined(message: &[u8], said: &mut Sayings) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn hear(hearer: Hearer, numbers: &[u32], said: &mut Sayings) -> Arrivals {
+        let mut arrivals = Arrivals::default();
+        for &number in numbers {
+            let due = Duration::ZERO;
+            let mark = Mark {
+                writer: 1,
+                number,
+                due,
+            };
+            heard(mark.text(0).as_bytes(), hearer, said, &mut arrivals);
+        }
+        arrivals
+    }
+
+    fn chat(pushed: bool) -> Sayings {
+        let said = Said {
+            written: 3,
+            heard: 0,
+            joined: true,
+            agent: 4,
+            customer: Some(7),
+            pushed,
+        };
+        [(1, said)].into()
+    }
+
+    /// An agent is told what it wrote itself: that counted as the push of it, so that a push that was lost was none.
+    #[test]
+    fn what_an_agent_wrote_has_arrived_once_it_was_pushed() {
+        let mut said = chat(true);
+        assert_eq!(hear(Hearer::Client(4), &[1, 2, 3], &mut said).delivered, 0);
+        let pushed = hear(Hearer::Receiver, &[1, 3, 3], &mut said);
+        assert_eq!((pushed.delivered, pushed.skipped, pushed.again), (2, 1, 1));
+        assert_eq!(said[&1].heard, 3);
+    }
+
+    #[test]
+    fn what_comes_to_others_or_was_never_written_is_strange() {
+        let mut said = chat(false);
+        assert_eq!(hear(Hearer::Client(4), &[1, 2], &mut said).delivered, 2);
+        let own = hear(Hearer::Client(7), &[1, 2], &mut said);
+        assert_eq!((own.delivered, own.strange), (0, 0));
+        assert_eq!(hear(Hearer::Client(4), &[4], &mut said).strange, 1);
+        assert_eq!(hear(Hearer::Client(5), &[1], &mut said).strange, 1);
+        assert_eq!(hear(Hearer::Receiver, &[1], &mut said).strange, 1);
+    }
 }
