@@ -190,7 +190,7 @@ fn create(options: &Options, parlor: &Parlor) -> Result<Vec<(String, Chat)>> {
     Ok(kept)
 }
 
-// What has gone to sleep is written to the index half a minute later, and memory given back a little later still.
+// What has gone to sleep is written to the index a little later, and memory given back a little later still.
 fn settle(parlor: &Parlor) -> Result<(Level, Duration)> {
     let (began, mut lowest) = (Instant::now(), Instant::now());
     let (mut level, mut word) = (Level::of(parlor)?, Sometimes::new());

@@ -173,6 +173,7 @@ impl<'a> Life<'a> {
         let said = Said {
             written: 0,
             heard: 0,
+            echoed: 0,
             joined: false,
             agent,
             customer: match customer {

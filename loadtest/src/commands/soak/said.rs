@@ -18,6 +18,8 @@ pub struct Said {
     pub written: u32,
     /// The number of the last that has arrived.
     pub heard: u32,
+    /// The number of the last that its writer was told back.
+    pub echoed: u32,
     /// Its agent has joined.
     pub joined: bool,
     /// Who is in it, by the numbers of their clients.
@@ -51,18 +53,22 @@ pub struct Arrivals {
 }
 
 impl Said {
-    /// Whether what was written counts with this hearer; none where it should not have come there.
-    fn counts(&self, number: u32, hearer: Hearer) -> Option<bool> {
-        let of_chat = match hearer {
-            Hearer::Client(client) => client == self.agent || Some(client) == self.customer,
-            Hearer::Receiver => self.pushed,
+    /// The number of the last that this hearer was told, and whether it is the writer, whose own comes back as well; none
+    /// where that message should not have come there.
+    fn last(&mut self, number: u32, hearer: Hearer) -> Option<(&mut u32, bool)> {
+        let (agent, customer) = (
+            hearer == Hearer::Client(self.agent),
+            matches!(hearer, Hearer::Client(client) if Some(client) == self.customer),
+        );
+        let (reader, writer) = match self.pushed {
+            true => (hearer == Hearer::Receiver, agent),
+            false => (agent, customer),
         };
-        let counts = match self.pushed {
-            true => hearer == Hearer::Receiver,
-            // One's own message comes back as well.
-            false => hearer == Hearer::Client(self.agent),
-        };
-        (of_chat && (1..=self.written).contains(&number)).then_some(counts)
+        match (1..=self.written).contains(&number) {
+            true if reader => Some((&mut self.heard, false)),
+            true if writer => Some((&mut self.echoed, true)),
+            _ => None,
+        }
     }
 }
 
@@ -72,21 +78,17 @@ pub fn heard(message: &[u8], hearer: Hearer, said: &mut Sayings, arrivals: &mut 
         let Some(said) = said.get_mut(&mark.writer) else {
             continue;
         };
-        match said.counts(mark.number, hearer) {
-            Some(true) => {}
-            Some(false) => continue,
-            None => {
-                arrivals.strange += 1;
-                continue;
-            }
-        }
-        if mark.number > said.heard {
-            arrivals.delivered += 1;
-            arrivals.skipped += u64::from(mark.number - said.heard - 1);
-            said.heard = mark.number;
-        } else {
+        let Some((last, own)) = said.last(mark.number, hearer) else {
+            arrivals.strange += 1;
+            continue;
+        };
+        if mark.number <= *last {
             arrivals.again += 1;
+            continue;
         }
+        arrivals.skipped += u64::from(mark.number - *last - 1);
+        *last = mark.number;
+        arrivals.delivered += u64::from(!own);
     }
 }
 
@@ -146,6 +148,7 @@ mod tests {
         let said = Said {
             written: 3,
             heard: 0,
+            echoed: 0,
             joined: true,
             agent: 4,
             customer: Some(7),
@@ -158,7 +161,8 @@ mod tests {
     #[test]
     fn what_an_agent_wrote_has_arrived_once_it_was_pushed() {
         let mut said = chat(true);
-        assert_eq!(hear(Hearer::Client(4), &[1, 2, 3], &mut said).delivered, 0);
+        let own = hear(Hearer::Client(4), &[1, 3, 3], &mut said);
+        assert_eq!((own.delivered, own.skipped, own.again), (0, 1, 1));
         let pushed = hear(Hearer::Receiver, &[1, 3, 3], &mut said);
         assert_eq!((pushed.delivered, pushed.skipped, pushed.again), (2, 1, 1));
         assert_eq!(said[&1].heard, 3);
